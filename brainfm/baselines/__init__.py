@@ -1,0 +1,1 @@
+"""Classical decoders that every model must beat, one per file."""

@@ -1,0 +1,1 @@
+"""Batch to Tokens, one final class per file."""

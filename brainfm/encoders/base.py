@@ -1,0 +1,65 @@
+"""An encoder: Batch in, Tokens out. Heads belong to objectives."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from typing import Literal
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from data_loaders.contracts import Batch, Tokens
+
+
+class Encoder(nn.Module, ABC):
+    """Turns the windows of a batch into tokens of width `dim`.
+
+    `channels` says what it needs of the recording's channels: `fixed` (always the same, in one order), `any`, their
+    `names` or their `positions`. Constructors take n_chans, n_times and sfreq by these names, where they need them.
+    """
+
+    dim: int
+    channels: Literal["fixed", "any", "names", "positions"] = "fixed"
+
+    @abstractmethod
+    def forward(self, batch: Batch) -> Tokens: ...
+
+
+class TokenEncoder(Encoder):
+    """An encoder in two steps, because masking acts between them."""
+
+    @abstractmethod
+    def embed(self, batch: Batch) -> Tokens:
+        """Tokens as the signal alone gives them."""
+
+    @abstractmethod
+    def mix(self, tokens: Tokens) -> Tokens:
+        """Tokens that know of each other."""
+
+    def forward(self, batch: Batch) -> Tokens:
+        return self.mix(self.embed(batch))
+
+
+def take_signal(
+    batch: Batch, n_chans: int | None = None, n_times: int | None = None
+) -> Float[Tensor, "batch channel time"]:
+    """The batch's signal, after checking that it has the sizes an encoder was built for."""
+    if batch.signal is None:
+        raise ValueError(
+            "the batch carries no signal: name a field `signal` in data.fields, such as {start: 0.0, stop: 2.0}"
+        )
+    found = tuple(batch.signal.shape[1:])
+    for size, wanted, what in ((found[0], n_chans, "channels"), (found[1], n_times, "samples")):
+        if wanted is not None and size != wanted:
+            raise ValueError(
+                f"the encoder was built for {wanted} {what} and the batch has {size}: "
+                f"build it with n_{'chans' if what == 'channels' else 'times'}={size}, or pick the same {what} in data"
+            )
+    return batch.signal
+
+
+def one_token(features: Float[Tensor, "batch dim"]) -> Tokens:
+    """Wraps one embedding per window as a single real token."""
+    mask = torch.ones(len(features), 1, dtype=torch.bool, device=features.device)
+    return Tokens(features.unsqueeze(1), mask)

@@ -1,0 +1,1 @@
+"""What is measured, always beside chance and baselines."""

@@ -1,0 +1,91 @@
+"""What a trained fold is worth: its predictions on the test part, baselines beside them, and the tables of the run."""
+
+from __future__ import annotations
+
+import pandas as pd
+from rich.console import Console
+from rich.table import Table
+
+from brainfm.objectives.base import Objective
+from brainfm.recipe import Recipe
+from brainfm.report.page import write
+from brainfm.run.folder import SUMMARY, RunFolder
+from brainfm.run.passing import predicted
+from brainfm.run.train import device_of, reproducible
+from brainfm.systems.training import Training
+from data_loaders.contracts import SCORE_COLUMNS
+
+
+def judge(recipe: Recipe, objective: Objective) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The predictions and the scores of the current fold's test part, baselines among them; none without evaluators."""
+    data, evaluators = recipe.data, recipe.fresh_evaluators()
+    if not evaluators:
+        return pd.DataFrame(), pd.DataFrame(columns=pd.Index(SCORE_COLUMNS))
+    for evaluator in evaluators:
+        evaluator.begin(model_name(recipe), data.targets, data.facts())
+    with reproducible(recipe.seed):
+        for prediction, batch in predicted(objective, data.part("test"), device_of(Training(**recipe.trainer))):
+            for evaluator in evaluators:
+                evaluator.update(prediction, batch)
+        table = data.metadata("test").assign(seed=recipe.seed)
+        scores = []
+        for evaluator in evaluators:
+            evaluator.fit_baselines(data.part("train"), data.part("test"))
+            scores.append(evaluator.compute(table).rows)
+    # two evaluators hold the same predictions of the trained model
+    predictions = pd.concat([evaluator.predictions for evaluator in evaluators]).reset_index()
+    once = predictions.drop_duplicates(["window_id", "model", "target"]).set_index("window_id")
+    return once, pd.concat(scores, ignore_index=True)
+
+
+def model_name(recipe: Recipe) -> str:
+    """The name of the trained model in tables: the class of its encoder, or of its objective where it has none."""
+    part = recipe.resolved.get("encoder") or recipe.resolved["objective"]
+    return part["class_path"].rpartition(".")[2]
+
+
+def own_scores(recipe: Recipe, rows: pd.DataFrame) -> dict[str, dict[str, float]]:
+    """The trained model's mean over subjects, by target and metric."""
+    ours = rows[rows["model"] == model_name(recipe)]
+    return {str(target): of.groupby("metric")["value"].mean().to_dict() for target, of in ours.groupby("target")}
+
+
+def conclude(run: RunFolder, recipe: Recipe) -> pd.DataFrame:
+    """Writes scores.csv and summary.csv over all folds, and returns the summary; it is empty without evaluators."""
+    predictions, rows = run.predictions(len(recipe.data.folds)), run.scores(len(recipe.data.folds))
+    run.save_table("scores.csv", rows)
+    summaries = [evaluator.summarise(predictions, rows) for evaluator in recipe.fresh_evaluators()]
+    summary = pd.concat(summaries, ignore_index=True) if summaries else pd.DataFrame()
+    run.save_table(SUMMARY, summary)
+    return summary
+
+
+def show(run: RunFolder, summary: pd.DataFrame) -> None:
+    """Prints the table of results, writes the report and says where it is."""
+    if summary.empty:
+        return print(
+            f"weights: {run.path}/fold-*/model.safetensors (the recipe has no evaluators, so nothing is scored)"
+        )
+    # a pipe has no width: rich would cut the table to 80 columns
+    console = Console(width=None if Console().is_terminal else 140)
+    for target, rows in summary.groupby("target", sort=False):
+        console.print(_table(str(target), rows))
+    print(f"report: {write(run.path)}")
+
+
+def _table(target: str, rows: pd.DataFrame) -> Table:
+    """One line per model: the leading metric with its interval and chance, then the other metrics."""
+    wide = rows.pivot_table(index="model", columns="metric", values="value", sort=False, dropna=False)
+    leading, *others = list(wide.columns)
+    table = Table("model", leading, "95 % interval", "chance", *others, title=target, title_justify="left")
+    first = rows[rows["metric"] == leading].set_index("model").sort_values("value", ascending=False)
+    ours = rows["model"].iloc[0]
+    for model, row in first.iterrows():
+        cells = [f"{row['value']:.3f}", f"{row['low']:.3f} to {row['high']:.3f}", f"{row['chance']:.3f}"]
+        table.add_row(
+            str(model),
+            *cells,
+            *(f"{wide.loc[model, name]:.3f}" for name in others),
+            style="bold" if model == ours else None,
+        )
+    return table

@@ -1,0 +1,1 @@
+"""The LightningModules that join encoder and objective."""

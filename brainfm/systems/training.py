@@ -1,0 +1,44 @@
+"""Training: how long, how often to look at the validation part, and on what machine; a recipe's `trainer`."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Training:
+    """`accelerator`, `devices`, `precision` and `gradient_clip_val` are those of `lightning.Trainer`.
+
+    `val_every` (steps) is a twentieth of `max_steps` where left out. The weights with the best `monitor` are kept; a name
+    with "accuracy", "auroc", "r2" or "pearson" in it is better when higher. `save_every` (seconds) is how much work a
+    killed run may lose.
+    """
+
+    max_steps: int = 1000
+    val_every: int | None = None
+    monitor: str = "val/loss"
+    save_every: float = 20.0
+    accelerator: str = "auto"
+    devices: int | str = 1
+    precision: str = "32-true"
+    gradient_clip_val: float | None = None
+
+    def __post_init__(self) -> None:
+        if self.max_steps < 1:
+            raise ValueError(
+                f"trainer.max_steps is {self.max_steps}, expected at least 1: state how many steps to train for"
+            )
+        if self.val_every is not None and self.val_every < 1:
+            raise ValueError(
+                f"trainer.val_every is {self.val_every}, expected a number of steps, at least 1, or nothing"
+            )
+        # "test/" is left to the leakage guard, which says why not
+        if not self.monitor.startswith(("val/", "test/")):
+            raise ValueError(
+                f"trainer.monitor is {self.monitor!r}, expected a number of the validation part: write val/loss"
+            )
+
+    @property
+    def validate_every(self) -> int:
+        """Steps between two looks at the validation part."""
+        return min(self.val_every or max(1, self.max_steps // 20), self.max_steps)

@@ -1,0 +1,1 @@
+"""What the command `brainfm` can do, one verb per file: `flags` tells argparse, `run` does it."""

@@ -1,0 +1,48 @@
+"""Writes a model's predictions as a table keyed by recording and time, as parquet and csv."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from pathlib import Path
+
+from brainfm.grammar.nearest import RecipeError
+from brainfm.verbs.base import run_folder
+
+EXAMPLES = """\
+  brainfm predict runs/eegmat                                 the test windows of every fold
+  brainfm predict runs/eegmat --store stores/new --fold 0     other recordings, which need no labels
+"""
+
+
+def flags(parser: ArgumentParser) -> None:
+    parser.add_argument("run", metavar="RUN", help="a run folder that `brainfm fit` wrote")
+    parser.add_argument("--store", help="predict the recordings of this store")
+    parser.add_argument("--config", metavar="RECIPE", help="predict the recordings of this recipe's store")
+    parser.add_argument("--fold", type=int, help="the model of this fold; all where left out")
+    parser.add_argument("--print_config", action="store_true", help="print the recipe of the run, and stop")
+
+
+def run(args: Namespace) -> None:
+    folder = run_folder(args)
+    if args.print_config:
+        return print((folder / "recipe.yaml").read_text(encoding="utf-8"), end="")
+    store = _store(args)
+    from brainfm.run.predict import predict
+
+    predict(folder, store=store, fold=args.fold)
+
+
+def _store(args: Namespace) -> Path | None:
+    """The store to predict, if it is not the run's own. Raises RecipeError where it is not there."""
+    from brainfm.grammar.read import read
+    from brainfm.grammar.stores import check_present, store_of
+
+    store = args.store
+    if store is None and args.config:
+        store = store_of(read(Path(args.config)))
+        if store is None:
+            raise RecipeError(f"{args.config} names no store: write --store stores/NAME")
+    if store is None:
+        return None
+    check_present({"data": {"init_args": {"store": store}}})
+    return Path(store)

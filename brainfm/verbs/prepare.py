@@ -1,0 +1,89 @@
+"""Converts recordings into a store, one at a time; called again, it goes on where it stopped."""
+
+from __future__ import annotations
+
+from argparse import ArgumentParser, Namespace
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from brainfm.grammar.known import studies
+from brainfm.grammar.nearest import RecipeError, nearest
+
+EXAMPLES = """\
+  brainfm prepare ~/data/eegmat stores/eegmat --sidecar eegmat
+  brainfm prepare reaching stores/reaching          a sample that comes with the package
+  brainfm prepare --config quickstart
+  brainfm prepare ~/data/eegmat --config decode/eegmat
+"""
+_HERE = "`brainfm prepare PATH --config RECIPE`, with its path before --config"
+
+
+def flags(parser: ArgumentParser) -> None:
+    parser.add_argument("source", nargs="?", metavar="SOURCE", help="a folder, a file, or the name of a sample")
+    parser.add_argument("dest", nargs="?", metavar="DEST", help="the folder of the store")
+    parser.add_argument("--config", nargs="+", metavar="RECIPE", help="take SOURCE and DEST from a recipe")
+    parser.add_argument("--modality", help="only recordings of this kind: eeg, meg, spikes, ...")
+    parser.add_argument(
+        "--sidecar", help="a YAML file that says what the files do not, or a study (`brainfm ls studies`)"
+    )
+
+
+def run(args: Namespace) -> None:
+    source, dest, options = _from_recipe(args) if args.config else (args.source, args.dest, _options(args, {}))
+    if source is None or dest is None:
+        raise RecipeError("SOURCE and DEST are needed: write `brainfm prepare FOLDER stores/NAME`, or --config RECIPE")
+    from data_loaders.prepare import prepare
+
+    prepare(source_folder(source), Path(dest), **options)
+
+
+def source_folder(source: str) -> Path:
+    """The folder or file of that name, else the sample that comes with the package. Raises RecipeError."""
+    from data_loaders import samples
+
+    path = Path(source).expanduser()
+    if path.exists():
+        return path
+    if source in studies():
+        repair = f"get it, then `brainfm prepare ITS_FOLDER stores/{source} --sidecar {source}`"
+        raise RecipeError(f"{source!r} is a dataset that does not come with the package: {repair}")
+    if source == "FOLDER":
+        raise RecipeError(f"FOLDER stands for where you keep the recordings: write {_HERE}")
+    try:
+        return samples.path(source)
+    except ValueError as error:
+        raise RecipeError(
+            f"{source!r} does not exist: {_nearest_beside(path) or f'name what is there ({error})'}"
+        ) from None
+
+
+def _nearest_beside(path: Path) -> str | None:
+    names = [other.name for other in path.parent.iterdir()] if path.parent.is_dir() else []
+    best = nearest(path.name, names)
+    return f"did you mean {str(path.parent / best)!r}?" if best else None
+
+
+def _options(args: Namespace, asked: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: getattr(args, name) or asked.get(name) for name in ("modality", "sidecar")}
+
+
+def _from_recipe(args: Namespace) -> tuple[str, str, dict[str, Any]]:
+    """SOURCE, DEST and the options as the recipe has them; what the command line names goes before."""
+    from brainfm.grammar.read import layered, overridden, read
+    from brainfm.grammar.stores import store_of
+
+    recipe: dict = {}
+    for path in args.config:
+        recipe = layered(recipe, read(Path(path)))
+    recipe = overridden(recipe, args.overrides)
+    asked = recipe.get("prepare") or {}
+    source, dest = args.source or asked.get("source"), args.dest or store_of(recipe)
+    if source is None:
+        raise RecipeError(
+            f"{args.config[-1]} does not say what its store is made of: write `brainfm prepare FOLDER {dest}`, "
+            f"or add `prepare: {{source: FOLDER}}` to it"
+        )
+    if dest is None:
+        raise RecipeError(f"{args.config[-1]} names no store: add `store: stores/NAME` to data.init_args")
+    return source, dest, _options(args, asked)

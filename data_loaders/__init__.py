@@ -1,0 +1,1 @@
+"""Disk or bucket to Batch. Knows no model."""

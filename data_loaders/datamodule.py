@@ -1,0 +1,262 @@
+"""The data of a recipe: which windows of which store, split how, labelled with what, in batches of which size."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from functools import partial
+from typing import Any
+
+import lightning
+import numpy as np
+import pandas as pd
+import torch
+from numpy import ndarray
+
+from data_loaders import leakage, targets
+from data_loaders.contracts import Field
+from data_loaders.derived import materialise
+from data_loaders.gather import Gather
+from data_loaders.samplers.base import Sampler
+from data_loaders.samplers.sequential import Sequential
+from data_loaders.samplers.shuffle import Shuffle
+from data_loaders.splits.base import Fold, Split
+from data_loaders.store import Store
+from data_loaders.stream import Stream
+from data_loaders.transforms.base import Example, SignalInfo, Transform
+from data_loaders.windows import Rule, Windows
+
+# enough for medians and variances, and a bound on the time to fit on a large store
+_FIT_WINDOWS = 2000
+
+
+class Data(lightning.LightningDataModule):
+    """A store, cut into windows, split into folds and streamed in batches.
+
+    `fields` names the stretches that a batch carries, in seconds from the anchor; `targets` what to decode (the grammar
+    is in `data_loaders.targets`). Leading continuous transforms (filters, resampling) are run once over whole segments
+    and kept; the others run on each window, fitted on the training part. `batch_size` counts over all ranks.
+    """
+
+    def __init__(
+        self,
+        store: str,
+        windows: Rule,
+        fields: dict[str, Field],
+        split: Split,
+        targets: list[str] | None = None,
+        transforms: list[Transform] | None = None,
+        sampler: Sampler | None = None,
+        batch_size: int = 64,
+        threads: int = 2,
+        depth: int = 4,
+    ) -> None:
+        super().__init__()
+        if batch_size < 1:
+            raise ValueError(f"batch_size is {batch_size}, expected at least 1, for example 64")
+        if not fields:
+            raise ValueError("fields is empty: name at least one, for example signal: {start: 0.0, stop: 2.0}")
+        self.rule, self.fields, self.split, self.batch_size = windows, fields, split, batch_size
+        self.sampler = sampler or Shuffle()
+        self._target_texts, self._transforms = targets or [], transforms or []
+        self._store_path, self._threads, self._depth, self._seed = store, threads, depth, 0
+        self._ready = False
+        self._fold: Fold | None = None
+
+    def setup(self, stage: str | None = None) -> None:
+        """Opens the store, cuts windows and makes the folds; called again, does nothing."""
+        if self._ready:
+            return
+        lead = next((i for i, t in enumerate(self._transforms) if not t.continuous), len(self._transforms))
+        late = [type(t).__name__ for t in self._transforms[lead:] if t.continuous]
+        if late:
+            raise ValueError(
+                f"{late[0]} runs over whole recordings, so it comes before {type(self._transforms[lead]).__name__}: move it up"
+            )
+        self.store = materialise(Store(self._store_path), self._transforms[:lead])
+        self.transforms = self._transforms[lead:]
+        self.windows, self.targets = self._labelled(self.rule.cut(self.store, self.extent))
+        self.subjects = sorted({self.store.entry(i).entities["subject"] for i in range(len(self.store))})
+        self.folds = self.split.folds(self.windows, self._strata(), self._seed)
+        self._ready = True
+
+    @property
+    def extent(self) -> tuple[float, float]:
+        """Seconds around its anchor over which a window reaches."""
+        return min(f.start for f in self.fields.values()), max(f.stop for f in self.fields.values())
+
+    def use(self, fold: int, seed: int = 0) -> Fold:
+        """Makes one fold current: fits the transforms on its training part and lets the leakage guard look at it."""
+        self.setup()
+        self._fold, self._fold_number, self._seed = self.folds[fold], fold, seed
+        self.transforms = self._fitted(self.fold.train)
+        labels = partial(self.labels, self.targets[0].name) if self.targets else None
+        chain = [t for t in self._transforms if t.continuous] + self.transforms
+        examples = partial(self._examples, before=[]) if "signal" in self.fields else None
+        self.flags = leakage.check(self.fold, self.split, self.store, chain, labels, examples)
+        return self.fold
+
+    @property
+    def fold(self) -> Fold:
+        """The fold in use. Raises ValueError where none is."""
+        if self._fold is None:
+            raise ValueError(f"no fold is in use: call use(fold) with fold from 0 to {len(self.folds) - 1} first")
+        return self._fold
+
+    def gather(self, windows: Windows) -> Gather:
+        """What turns positions in these windows into batches."""
+        return Gather(self.store, windows, self.fields, self.transforms, self.targets, self.subjects, self._seed)
+
+    def train_dataloader(self) -> Stream:
+        """The endless shuffled stream of the training part."""
+        rank, world_size = _place()
+        sampler = self.sampler.bind(self.fold.train, self.batch_size, self._seed, self._reader(self.fold.train))
+        return self._stream(sampler, once=False, rank=rank, world_size=world_size)
+
+    def val_dataloader(self) -> Stream:
+        """The validation part, in order."""
+        return self.part("val")
+
+    def test_dataloader(self) -> Stream:
+        """The test part, in order."""
+        return self.part("test")
+
+    def part(self, name: str) -> Stream:
+        """One part of the current fold (train, val, test), in order and once."""
+        windows = getattr(self.fold, name)
+        return self._stream(Sequential().bind(windows, self.batch_size, self._seed, self._reader(windows)), once=True)
+
+    def labels(self, name: str, windows: Windows, index: ndarray | None = None) -> ndarray:
+        """A target, a stream at the anchors, or a metadata column: one row per window."""
+        index = np.arange(len(windows)) if index is None else index
+        known = {target.name: target for target in self.targets}
+        if name not in known and name not in windows.metadata.columns:
+            known[name], _ = targets.resolve(name, windows, self.store)
+        return known[name].read(windows, index).numpy() if name in known else windows.column(name, index)
+
+    def metadata(self, part: str) -> pd.DataFrame:
+        """One row per window of a part, by window id: names, `onset_s` (seconds into the recording), true targets."""
+        windows = getattr(self.fold, part)
+        index = np.arange(len(windows))
+        run, anchor = windows.locate(index)
+        table = windows.metadata.iloc[run].reset_index(drop=True)
+        table = table.assign(onset_s=anchor / table["sfreq"], fold=self._fold_number)
+        for target in self.targets:
+            truth = target.read(windows, index).numpy()
+            named = (
+                np.array(target.classes)[truth]
+                if target.classes
+                else truth[:, 0]
+                if truth.shape[1] == 1
+                else list(truth)
+            )
+            table[f"true_{target.name}"] = named
+        return table.set_index(pd.Index(windows.ids(index), name="window_id"))
+
+    def facts(self) -> dict[str, Any]:
+        """What encoders and objectives may ask for by name, the same in every fold."""
+        self.setup()
+        if self._fold is None and any(transform.fitted for transform in self.transforms):
+            # only a fitted chain knows what comes out; every fold gives the same shapes
+            self.transforms = self._fitted(self.folds[0].train)
+        widest = max(self._infos().values(), key=lambda info: len(info.ch_names))
+        facts: dict[str, Any] = {"n_subjects": len(self.subjects), "sfreq": float(widest.sfreq)}
+        if "signal" in self.fields:
+            facts |= {"n_chans": len(widest.ch_names), "n_times": self._n_times()}
+            facts |= {"ch_names": list(widest.ch_names), "ch_types": list(widest.ch_types)}
+            facts["same_channels"] = len({info.ch_names for info in self._infos().values()}) == 1
+        if self.targets:
+            facts |= {"n_outputs": self.targets[0].n_outputs, "target": self.targets[0].name}
+        return facts
+
+    def fold_facts(self) -> dict[str, Any]:
+        """What is counted on the training part of the current fold: class counts, or mean and standard deviation."""
+        if not self.targets:
+            return {}
+        train, target = self.fold.train, self.targets[0]
+        values = target.read(train, _evenly(len(train), 20 * _FIT_WINDOWS)).numpy()
+        if target.classes:
+            return {"class_counts": np.bincount(values, minlength=len(target.classes)).tolist()}
+        return {"target_mean": values.mean(0).tolist(), "target_std": values.std(0).clip(1e-12).tolist()}
+
+    def check_channels(self, need: str) -> None:
+        """Refuses an encoder with fixed inputs where recordings have different channels.
+
+        Raises ValueError with the transform that mends it.
+        """
+        sets = {info.ch_names: recording for recording, info in self._infos().items()}
+        if len(sets) == 1 or "signal" not in self.fields:
+            return
+        (one, first), (two, second) = list(sets.items())[:2]
+        common = [name for name in one if all(name in names for names in sets)]
+        if need == "fixed":
+            names, apart = [self.store.entry(r).name for r in (first, second)], sorted(set(one) ^ set(two))[:8]
+            raise ValueError(
+                f"{names[0]} and {names[1]} have different channels ({apart} are in one only, or their order "
+                f"differs), and this encoder needs the same ones: add the transform "
+                f"{{class_path: data_loaders.transforms.Pick, init_args: {{names: {common}}}}}"
+            )
+        print(
+            f"channels: recordings have {len(sets)} different sets; batches are padded to {max(map(len, sets))} with ch_mask"
+        )
+
+    def _infos(self) -> dict[int, SignalInfo]:
+        gather = self.gather(self.windows)
+        return {int(r): gather.infos(int(r))[-1] for r in np.unique(self.windows.recording)}
+
+    def _n_times(self) -> int:
+        """The longest window, after the transforms, over the first of each recording."""
+        gather = self.gather(self.windows)
+        _, first = np.unique(self.windows.recording, return_index=True)
+        where = zip(self.windows.recording[first].tolist(), self.windows.first[first, None], strict=True)
+        return max(len(gather.windows_of(r, anchor)[0]) for r, anchor in where)
+
+    def _labelled(self, windows: Windows) -> tuple[Windows, list[targets.Target]]:
+        found = []
+        for text in self._target_texts:
+            target, windows = targets.resolve(text, windows, self.store)
+            known = target.known(windows)
+            if not known.all():
+                print(
+                    f"target {target.name}: {windows.count[~known].sum()} of {len(windows)} windows have none and are left out"
+                )
+                windows = windows.runs(known)
+            found.append(target)
+        return windows, found
+
+    def _strata(self) -> ndarray | None:
+        classes = [target for target in self.targets if target.classes]
+        return classes[0].read(self.windows, np.arange(len(self.windows))).numpy() if classes else None
+
+    def _fitted(self, train: Windows) -> list[Transform]:
+        fitted: list[Transform] = []
+        chain = [t for t in self._transforms if not t.continuous]
+        for transform in chain:
+            index = _evenly(len(train), _FIT_WINDOWS)
+            fitted.append(transform.fit(self._examples(train, index, fitted)) if transform.fitted else transform)
+        return fitted
+
+    def _examples(self, windows: Windows, index: ndarray, before: list[Transform]) -> list[Example]:
+        """Windows as the transform after `before` sees them."""
+        gather = Gather(self.store, windows, self.fields, before, self.targets, self.subjects, self._seed)
+        run, anchor = windows.locate(index)
+        labels = self.labels(self.targets[0].name, windows, index) if self.targets else [None] * len(index)
+        infos = {int(r): gather.infos(int(r))[-1] for r in np.unique(windows.recording[run])}
+        where = zip(windows.recording[run], anchor[:, None], labels, windows.ids(index), strict=True)
+        return [Example(infos[int(r)], gather.windows_of(int(r), at)[0].T, label, int(i)) for r, at, label, i in where]
+
+    def _reader(self, windows: Windows) -> Callable[[str], ndarray]:
+        return lambda name: self.labels(name, windows)
+
+    def _stream(self, sampler: Sampler, **place: Any) -> Stream:
+        return Stream(self.gather(sampler.windows), sampler, threads=self._threads, depth=self._depth, **place)
+
+
+def _place() -> tuple[int, int]:
+    """This process among the ranks."""
+    ready = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if ready else (0, 1)
+
+
+def _evenly(n: int, most: int) -> ndarray:
+    """At most `most` positions, spread over all of them."""
+    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.int64))

@@ -1,0 +1,123 @@
+"""Derived stores: filters and resampling run once over whole segments, and the result is kept beside the store."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jaxtyping import Float
+from numpy import ndarray
+from rich.progress import track
+
+from data_loaders.contracts import Recording, Stream
+from data_loaders.store import Entry, Store
+from data_loaders.transforms.base import SignalInfo, TooShortError, Transform, apply
+from data_loaders.writer import Writer
+
+
+def materialise(store: Store, transforms: Sequence[Transform]) -> Store:
+    """The store after these continuous transforms, made once per combination and found again after.
+
+    A killed run leaves the finished recordings, and the next continues. It lies in `<store>.derived`, or in the folder
+    that $BRAINFM_CACHE names, and may be deleted at any time.
+    """
+    if not transforms:
+        return store
+    history = [describe(transform) for transform in transforms]
+    home = Path(os.environ.get("BRAINFM_CACHE") or store.path.with_name(f"{store.path.name}.derived"))
+    target = home / _digest([store.entry(i).sha256 + store.entry(i).key for i in range(len(store))], history)
+    with Writer(target) as writer:
+        todo = [i for i in range(len(store)) if not writer.done(_key(store.entry(i)))]
+        names = ", ".join(type(transform).__name__ for transform in transforms)
+        for i in track(todo, f"{names} ({len(todo)} recordings)", disable=not todo):
+            writer.write(_changed(store, i, transforms), _key(store.entry(i)), [*store.entry(i).history, *history])
+    return Store(target)
+
+
+def describe(transform: Transform) -> dict[str, Any]:
+    """The class and settings of a transform, in plain values."""
+    settings = {name: value for name, value in vars(transform).items() if not name.startswith("_")}
+    reach = {"reach": transform.reach, "causal": transform.causal}
+    return json.loads(json.dumps({"transform": type(transform).__name__, **settings, **reach}, default=str))
+
+
+def _digest(keys: list[str], history: list[dict[str, Any]]) -> str:
+    return hashlib.sha256(json.dumps([keys, history]).encode()).hexdigest()[:16]
+
+
+def _key(entry: Entry) -> str:
+    return f"{entry.name} {entry.sha256}"
+
+
+def _changed(store: Store, index: int, transforms: Sequence[Transform]) -> Recording:
+    entry = store.entry(index)
+    if entry.has_spikes:
+        raise ValueError(
+            f"{entry.name} holds spikes, which {type(transforms[0]).__name__} cannot filter: leave it out of transforms"
+        )
+    info = SignalInfo(entry.sfreq, entry.ch_names, entry.ch_types, entry.ch_positions, entry.bads, index)
+    out = info
+    for transform in transforms:
+        out = transform.plan(out)
+    signal, segments, decisions = _segments(store, index, transforms, info, out)
+    names = set(out.ch_names)
+    return Recording(
+        **_entities(entry),
+        sfreq=out.sfreq, ch_names=out.ch_names, ch_types=out.ch_types, ch_positions=out.ch_positions,
+        units=tuple(unit for name, unit in zip(entry.ch_names, entry.units, strict=False) if name in names),
+        bads=tuple(out.bads), duration=len(signal) / out.sfreq, signal=signal, segments=segments,
+        streams={name: _stream(store, index, name) for name in entry.streams},
+        events=store.events[store.events["recording"] == index].drop(columns="recording").reset_index(drop=True),
+        demographics=entry.demographics, source=entry.source, decisions=(*entry.decisions, *decisions),
+    )  # fmt: skip
+
+
+def _entities(entry: Entry) -> dict[str, Any]:
+    return {name: value for name, value in entry.entities.items() if name != "recording_name"}
+
+
+def _segments(
+    store: Store, index: int, transforms: Sequence[Transform], info: SignalInfo, out: SignalInfo
+) -> tuple[Float[ndarray, "time channel"], Float[ndarray, "segment 2"], list[str]]:
+    """Runs the chain over each segment on its own: nothing leaks across a border, or out of a cut stretch.
+
+    Segments shorter than a filter (between two bad spans, say) are left out, and that is printed; where all are, the
+    filter is refused.
+    """
+    entry = store.entry(index)
+    signal = np.zeros((round(entry.duration * out.sfreq), len(out.ch_names)), np.float32)
+    borders, short = [], []
+    for start, stop in entry.segments:
+        low, high = round(start * entry.sfreq), round(stop * entry.sfreq)
+        raw = store.signal(index, low, high).T.astype(np.float64)  # [channel, time]
+        try:
+            changed, _ = apply(transforms, raw, info)
+        except TooShortError as error:
+            short.append(error)
+            continue
+        first = round(start * out.sfreq)
+        length = min(changed.shape[1], len(signal) - first)
+        signal[first : first + length] = changed[:, :length].T
+        borders.append((first / out.sfreq, (first + length) / out.sfreq))
+    if not borders:
+        raise short[0]
+    return signal, np.array(borders), _told(entry, short)
+
+
+def _told(entry: Entry, short: list[TooShortError]) -> list[str]:
+    if not short:
+        return []
+    decision = f"{len(short)} of {len(entry.segments)} segments are shorter than a filter and left out ({short[0]})"
+    print(f"{entry.name}: {decision}")
+    return [decision]
+
+
+def _stream(store: Store, index: int, name: str) -> Stream:
+    info = store.entry(index).streams[name]
+    values = np.asarray(store.stream(index, name, 0, info.shape[0]))
+    return Stream(values, info.sfreq, info.start, info.names, info.unit)

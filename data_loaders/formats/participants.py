@@ -1,0 +1,51 @@
+"""Demographics: the row of one person in participants.tsv or in the table that a sidecar names."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+
+def participant(subject: str, description: Mapping[str, Any]) -> dict[str, Any]:
+    """What the sidecar's `participants: {file, subject}` says of one subject; empty where no file is named.
+
+    Raises ValueError where the file, its column or the subject's one row is missing.
+    """
+    stated = description.get("participants")
+    if stated is None:
+        return {}
+    path, column = Path(stated["file"]), str(stated["subject"])
+    if not path.is_file():
+        raise ValueError(f"participants names {path}, which does not exist: mend `participants: {{file: ...}}`")
+    table = read_table(path)
+    if column not in table:
+        raise ValueError(
+            f"{path.name} has no column {column!r}, its columns are {list(table)}: name one in `participants: {{subject: ...}}`"
+        )
+    rows = table[table[column].astype(str) == subject]
+    if len(rows) != 1:
+        raise ValueError(f"{path.name} has {len(rows)} rows for subject {subject!r} in column {column!r} "
+                         f"(it knows {table[column].tolist()[:5]}): add the row, or mend `pattern`")  # fmt: skip
+    return stated_of(rows.drop(columns=column))
+
+
+def read_table(path: Path) -> pd.DataFrame:
+    """A csv or tsv table; `n/a` and empty cells are missing; names of people (first column) stay text."""
+    separator = "\t" if path.suffix == ".tsv" else ","
+    # utf-8-sig: spreadsheet programs put a byte order mark before the first column's name
+    first = pd.read_csv(path, sep=separator, nrows=0, encoding="utf-8-sig").columns
+    text = {first[0]: str} if len(first) else {}
+    return pd.read_csv(path, sep=separator, na_values=["n/a"], dtype=text, encoding="utf-8-sig")
+
+
+def stated_of(rows: pd.DataFrame) -> dict[str, Any]:
+    """The first row as plain values, without what is missing."""
+    row = rows.iloc[0]
+    return {str(name): _plain(value) for name, value in row.items() if not pd.isna(value)}
+
+
+def _plain(value: Any) -> Any:
+    return value.item() if hasattr(value, "item") else value

@@ -1,0 +1,141 @@
+"""Sorted spikes and behaviour as a file holds them, checked and put on regular clocks: a Recording of units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pandas as pd
+from jaxtyping import Float
+from numpy import ndarray
+
+from data_loaders.contracts import Recording, Spikes, Stream
+from data_loaders.formats.clocks import Series, overlap, to_stream
+from data_loaders.formats.events import inside, tidy
+
+# anchors of windows tick in milliseconds; spike times keep their full precision
+SFREQ = 1000.0
+
+
+@dataclass(frozen=True)
+class SpikeSession:
+    """What a reader found: times in seconds from the recording's zero, unit indices into `ch_names`, series with their times.
+
+    `segments` are [start, stop) seconds of valid data; `duration` only where the file states it.
+    """
+
+    entities: Mapping[str, str]
+    ch_names: tuple[str, ...]
+    times: ndarray  # [spike], as found: lengths may still disagree
+    units: ndarray  # [spike]
+    series: Mapping[str, Series] = field(default_factory=dict)
+    events: pd.DataFrame | None = None
+    segments: ndarray | None = None  # [segment, 2]
+    duration: float | None = None
+    sfreq: float = SFREQ
+    demographics: Mapping[str, Any] = field(default_factory=dict)
+    decisions: tuple[str, ...] = ()
+
+    def recording(self, source: str, **entities: str) -> Recording:
+        """The checked Recording; `entities` win over the file's. Raises ValueError, naming `source`, for what cannot be put right."""
+        told = list(self.decisions)
+        names: dict[str, Any] = {**self.entities, **entities}
+        spikes = self._spikes(source, told)
+        streams, pieces = self._streams(source, told)
+        duration = self._duration(spikes, streams, source)
+        segments = _common(self.segments, pieces, duration, told)
+        return Recording(
+            modality="spikes", sfreq=self.sfreq, ch_names=self.ch_names, ch_types=("unit",) * len(self.ch_names),
+            units=("",) * len(self.ch_names), duration=duration, spikes=spikes, streams=streams, segments=segments,
+            events=_within(self.events, duration, self.sfreq, told), demographics=dict(self.demographics), source=source,
+            decisions=tuple(told), **names,
+        )  # fmt: skip
+
+    def _spikes(self, source: str, told: list[str]) -> Spikes:
+        times, units = np.asarray(self.times, dtype=np.float64), np.asarray(self.units)
+        _check_spikes(times, units, self.ch_names, source)
+        order = np.argsort(times, kind="stable")
+        moved = int(np.sum(order != np.arange(len(order))))
+        if moved:
+            told.append(f"spike times were not in order: sorted ({moved} of {len(times)} spikes moved)")
+        silent = np.flatnonzero(np.bincount(units, minlength=len(self.ch_names)) == 0)
+        if len(silent):
+            told.append(
+                f"{len(silent)} units have no spike and are kept: {', '.join(self.ch_names[u] for u in silent[:5])}"
+            )
+        return Spikes(times[order], units[order].astype(np.int32))
+
+    def _streams(self, source: str, told: list[str]) -> tuple[dict[str, Stream], list[ndarray]]:
+        streams: dict[str, Stream] = {}
+        pieces = []
+        for name, series in self.series.items():
+            streams[name], piece, decisions = to_stream(name, series, source)
+            pieces.append(piece)
+            told.extend(decisions)
+        return streams, pieces
+
+    def _duration(self, spikes: Spikes, streams: Mapping[str, Stream], source: str) -> float:
+        last_spike = float(spikes.times[-1]) + 1 / self.sfreq if len(spikes.times) else 0.0
+        ends = [s.start + len(s.values) / s.sfreq for s in streams.values()]
+        ends += [] if self.segments is None else [float(np.max(self.segments))]
+        _check_unit_of_time(last_spike, ends, source)
+        if self.duration is None:
+            return max([last_spike, *ends])
+        late = int(np.sum(spikes.times >= self.duration))
+        if late:
+            raise ValueError(f"{source}: {late} spikes lie after the stated duration of {self.duration:g} s (last at {last_spike:g} s): "
+                             f"state the true duration in the sidecar, or leave it out")  # fmt: skip
+        return max([self.duration, *ends])
+
+
+def _check_spikes(times: ndarray, units: ndarray, ch_names: tuple[str, ...], source: str) -> None:
+    if len(times) != len(units):
+        raise ValueError(
+            f"{source}: {len(times)} spike times but {len(units)} unit indices: give one unit for each spike"
+        )
+    if len(set(ch_names)) != len(ch_names):
+        twice = sorted({name for name in ch_names if ch_names.count(name) > 1})
+        raise ValueError(f"{source}: the unit names {twice[:5]} occur twice: give each unit its own name")
+    if not np.isfinite(times).all():
+        raise ValueError(f"{source}: {np.sum(~np.isfinite(times))} spike times are not finite: drop them from the file")
+    if len(times) and times.min() < 0:
+        raise ValueError(f"{source}: {np.sum(times < 0)} spike times are negative (first {times.min():g} s), but times count from the "
+                         f"recording's start: subtract that start from spikes, behaviour and trials")  # fmt: skip
+    wrong = (units < 0) | (units >= len(ch_names))
+    if wrong.any():
+        raise ValueError(f"{source}: {wrong.sum()} spikes are of unit {units[wrong][0]}, but there are {len(ch_names)} units, 0 to "
+                         f"{len(ch_names) - 1}: number units from 0, or name them all in ch_names")  # fmt: skip
+
+
+def _check_unit_of_time(last_spike: float, ends: list[float], source: str) -> None:
+    """Milliseconds or clock ticks in place of seconds stretch spikes far beyond behaviour, or the other way about."""
+    if not ends or not last_spike:
+        return
+    ratio = last_spike / max(max(ends), 1e-9)
+    if not 0.01 < ratio < 100:
+        raise ValueError(f"{source}: the last spike is at {last_spike:g} s but behaviour and segments end at {max(ends):g} s: "
+                         f"all times are seconds; divide the larger by its ticks per second")  # fmt: skip
+
+
+def _common(
+    segments: ndarray | None, pieces: list[ndarray], duration: float, told: list[str]
+) -> Float[ndarray, "segment 2"]:
+    """The stretches in which spikes and every stream are valid."""
+    stated = np.array([[0.0, duration]]) if segments is None else np.asarray(segments, dtype=float)
+    common = stated
+    for piece in pieces:
+        common = overlap(common, piece)
+    lost = float(np.sum(stated[:, 1] - stated[:, 0]) - np.sum(common[:, 1] - common[:, 0]))
+    if lost > 0.05 or len(common) > len(stated):
+        told.append(f"windows are taken where every stream has values: {lost:.2f} s left out, {len(common)} segments")
+    return common
+
+
+def _within(events: pd.DataFrame | None, duration: float, sfreq: float, told: list[str]) -> pd.DataFrame | None:
+    if events is None or events.empty:
+        return None
+    events, notes = inside(events.sort_values("onset", kind="stable"), duration, sfreq)
+    told.extend(notes)
+    return tidy(events)

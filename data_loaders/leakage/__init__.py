@@ -1,0 +1,6 @@
+"""The leakage guard: what training must not have seen, refused with the two windows named, or flagged."""
+
+from data_loaders.leakage.base import Flag, LeakageError
+from data_loaders.leakage.guard import check, check_monitor, check_pretrained, trained_on
+
+__all__ = ["Flag", "LeakageError", "check", "check_monitor", "check_pretrained", "trained_on"]

@@ -1,0 +1,1 @@
+"""How foreign files become a stored Recording, one file per kind of signal."""

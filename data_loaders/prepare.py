@@ -1,0 +1,199 @@
+"""Converts a folder of foreign files into a store, one recording at a time, and goes on where it was stopped."""
+
+from __future__ import annotations
+
+import difflib
+import gc
+import importlib
+import inspect
+import pkgutil
+from collections import Counter, defaultdict
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+import data_loaders.modalities
+from data_loaders import studies
+from data_loaders.contracts import Recording
+from data_loaders.modalities.base import Reader, Source
+from data_loaders.store import Store
+from data_loaders.writer import Writer
+
+
+def prepare(
+    source: str | Path, dest: str | Path, modality: str | None = None, sidecar: str | Path | None = None
+) -> Path:
+    """Writes every recording below `source` (a folder or a file) into the store at `dest`, and returns `dest`.
+
+    `sidecar` says what the files do not (`data_loaders.formats.sidecar`): a YAML file, or the name of a study that the
+    package describes (`data_loaders.studies`); it is kept in the store.
+
+    May be stopped at any moment and called again: finished recordings stay, sources that changed are read anew. All
+    decisions are printed. Raises ValueError at the end, after everything else is written, where a recording failed.
+    """
+    root, dest, console = Path(source), Path(dest), Console(highlight=False, soft_wrap=True)
+    if not root.exists():
+        raise ValueError(f"{root} does not exist: give the folder or the file that holds the recordings")
+    with _progress(console) as progress:
+        task = progress.add_task("looking", total=None, count="")
+        found = find(root if sidecar is None else studies.pointed(sidecar, root, dest), modality)
+        outcome = _convert(found, dest, progress, task)
+    outcome.tell(console, found, root, dest)
+    return dest
+
+
+def find(root: Path, modality: str | None = None) -> list[tuple[Reader, Source]]:
+    """All sources below `root` with their readers. Raises ValueError where there are none, or two claim one file."""
+    readers = all_readers()
+    found = [(reader, source) for reader in readers for source in reader.sources(root)]
+    if modality is not None:
+        there = sorted({source.modality for _, source in found})
+        found = [(reader, source) for reader, source in found if source.modality == modality]
+        if there and not found:
+            near = difflib.get_close_matches(modality, there, n=1, cutoff=0.0)[0]
+            raise ValueError(
+                f"no recording of modality {modality!r} below {root}, which has {there}: did you mean {near!r}?"
+            )
+    if not found:
+        kinds = ", ".join(f"{n} {suffix}" for suffix, n in _suffixes(root, set()).most_common(8))
+        raise ValueError(
+            f"no reader knows a file below {root} (there are {kinds or 'no files'}): arrays (.npz, .mat) need a sidecar, NAME.yaml "
+            f"beside NAME.npz or brainfm.yaml in the folder; other formats need a reader in data_loaders/modalities"
+        )
+    _check_distinct(found)
+    return found
+
+
+def all_readers() -> list[Reader]:
+    """One of each final Reader in `data_loaders.modalities`; a new file there needs no list."""
+    names = sorted(module.name for module in pkgutil.iter_modules(data_loaders.modalities.__path__))
+    modules = [importlib.import_module(f"data_loaders.modalities.{name}") for name in names]
+    classes = {c for m in modules for _, c in inspect.getmembers(m, inspect.isclass) if c.__module__ == m.__name__}
+    readers = [c for c in classes if issubclass(c, Reader) and not inspect.isabstract(c)]
+    return [c() for c in sorted(readers, key=lambda c: c.__module__ + c.__qualname__)]
+
+
+@dataclass
+class _Outcome:
+    """What happened, for the last lines that the user reads."""
+
+    written: int = 0
+    kept: int = 0
+    failed: list[tuple[Source, Exception]] = field(default_factory=list)
+    decisions: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
+
+    def tell(self, console: Console, found: list[tuple[Reader, Source]], root: Path, dest: Path) -> None:
+        for decision, names in self.decisions.items():
+            if len(names) > 1:
+                console.print(f"the same in {len(names) - 1} more recordings: {decision}", markup=False)
+        left = _suffixes(found[0][1].root, {path for _, source in found for path in source.paths}, dest)
+        if left:
+            console.print("left alone: " + ", ".join(f"{n} {suffix}" for suffix, n in left.most_common()), markup=False)
+        console.print(
+            f"{dest}: {self.written} recordings written, {self.kept} were there, {len(self.failed)} failed",
+            markup=False,
+        )
+        if self.failed:
+            lines = [f"  {source.path}: {error}" for source, error in self.failed]
+            raise ValueError("\n".join([f"{len(lines)} of {len(found)} recordings could not be prepared:", *lines]))
+
+
+def _convert(found: list[tuple[Reader, Source]], dest: Path, progress: Progress, task: TaskID) -> _Outcome:
+    outcome = _Outcome()
+    progress.update(task, total=sum(_size(source) for _, source in found))
+    with Writer(dest) as writer:
+        for index, (reader, source) in enumerate(found):
+            progress.update(task, description=source.path.name, count=f"{index}/{len(found)}")
+            if writer.done(source.key):
+                outcome.kept += 1
+            else:
+                _one(reader, source, writer, outcome, progress.console)
+            progress.advance(task, _size(source))
+        progress.update(task, description="done", count=f"{len(found)}/{len(found)}")
+    gc.unfreeze()
+    _drop_stale(dest, [source for _, source in found])
+    return outcome
+
+
+def _one(reader: Reader, source: Source, writer: Writer, outcome: _Outcome, console: Console) -> None:
+    try:
+        # the absolute path tells two files apart that have the same name
+        recording = replace(reader.read(source), source=str(source.path.resolve()))
+        writer.write(recording, source.key)
+    except Exception as error:  # whatever a reader library raises: told at the end, and the others go on
+        outcome.failed.append((source, error))
+        console.print(f"{source.path}: failed: {error}", markup=False)
+        return
+    outcome.written += 1
+    _tell_decisions(recording, outcome, console)
+    del recording
+    _collect()
+
+
+def _collect() -> None:
+    """Reader libraries leave cycles behind that hold the signal: collected now, memory stays at one recording."""
+    gc.collect()
+    # what outlived this recording (the imported libraries) is not searched again: 0.3 s less per recording
+    gc.freeze()
+
+
+def _tell_decisions(recording: Recording, outcome: _Outcome, console: Console) -> None:
+    for decision in recording.decisions:
+        if not outcome.decisions[decision]:
+            console.print(f"{recording.name}: {decision}", markup=False)
+        outcome.decisions[decision].append(recording.name)
+
+
+def _check_distinct(found: list[tuple[Reader, Source]]) -> None:
+    by_path: dict[Path, Reader] = {}
+    by_key: dict[str, Source] = {}
+    for reader, source in found:
+        other = by_path.setdefault(source.path, reader)
+        if other is not reader:
+            names = [type(r).__name__ for r in (other, reader)]
+            raise ValueError(
+                f"{source.path} is claimed by two readers, {names[0]} and {names[1]}: state its modality in the sidecar"
+            )
+        twin = by_key.setdefault(source.key, source)
+        if twin is not source:
+            raise ValueError(
+                f"{twin.path} and {source.path} are one recording by name, size and time: give one of them another session or run"
+            )
+
+
+def _drop_stale(dest: Path, sources: list[Source]) -> None:
+    """A source that was changed so that its recording has another name leaves no old recording behind."""
+    keys = {str(source.path.resolve()): source.key for source in sources}
+    store = Store(dest) if (dest / "catalog.parquet").is_file() else None
+    entries = [store.entry(i) for i in range(len(store))] if store is not None else []
+    made_now = {entry.source for entry in entries if keys.get(entry.source) == entry.key}
+    stale = [entry for entry in entries if entry.source in made_now and keys[entry.source] != entry.key]
+    for entry in stale:
+        (dest / entry.file).unlink()
+    if stale:
+        Writer(dest).flush()
+
+
+def _suffixes(root: Path, claimed: set[Path], dest: Path | None = None) -> Counter[str]:
+    """How many files of each ending no source claims."""
+    files = [path.resolve() for path in root.rglob("*") if path.is_file()] if root.is_dir() else []
+    taken = {path.resolve() for path in claimed} | ({dest.resolve()} if dest is not None else set())
+    free = [path for path in files if not {path, *path.parents} & taken]
+    return Counter(path.suffix.lower() or path.name for path in free)
+
+
+def _size(source: Source) -> int:
+    return source.path.stat().st_size + 1
+
+
+def _progress(console: Console) -> Progress:
+    columns = (
+        TextColumn("{task.description}"),
+        BarColumn(),
+        TextColumn("{task.fields[count]}"),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    )
+    return Progress(*columns, console=console)

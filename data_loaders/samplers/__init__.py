@@ -1,0 +1,1 @@
+"""Which windows come next, one rule per file."""

@@ -1,0 +1,427 @@
+"""The EEG reader on files that MNE, pybv, edfio and eeglabio wrote."""
+
+import os
+import re
+
+import mne
+import numpy as np
+import pandas as pd
+import pybv
+import pytest
+import yaml
+from edfio import Bdf, BdfSignal, Edf, EdfAnnotation, EdfSignal
+
+from data_loaders.modalities.eeg import EEG
+from data_loaders.modalities.meg import MEG
+
+pytestmark = [
+    pytest.mark.filterwarnings("ignore::RuntimeWarning:mne"),
+    pytest.mark.filterwarnings("ignore:.*naming conventions.*:RuntimeWarning"),
+    pytest.mark.filterwarnings("ignore:Encountered data in.*:UserWarning"),
+]
+
+
+def _only(root):
+    sources = EEG().sources(root)
+    assert len(sources) == 1
+    return EEG().read(sources[0])
+
+
+def _brainvision(folder, raw, name="a", fmt="binary_int16", events=()):
+    pybv.write_brainvision(
+        data=raw.get_data(), sfreq=raw.info["sfreq"], ch_names=raw.ch_names, fname_base=name, folder_out=folder,
+        resolution=0.1, unit="µV", fmt=fmt, events=[*events] or None,
+    )  # fmt: skip
+
+
+@pytest.mark.parametrize("suffix", [".edf", ".bdf", ".set", ".vhdr", "_raw.fif"])
+def test_every_format_gives_back_the_signal_that_was_written(tmp_path, make_raw, suffix):
+    raw = make_raw()
+    if suffix == "_raw.fif":
+        raw.save(tmp_path / "a_raw.fif", verbose="error")
+    else:
+        raw.export(tmp_path / f"a{suffix}", verbose="error")
+    recording = _only(tmp_path)
+    assert recording.ch_names == tuple(raw.ch_names)
+    assert recording.units == ("V",) * 6
+    assert recording.sfreq == 100.0
+    assert recording.duration == 10.0
+    assert recording.signal is not None
+    np.testing.assert_allclose(recording.signal.T, raw.get_data(), atol=2e-8)
+
+
+@pytest.mark.parametrize("kind", ["edf", "brainvision"])
+def test_int16_files_give_steps_that_store_without_loss(tmp_path, make_raw, kind):
+    raw = make_raw()
+    if kind == "edf":
+        raw.export(tmp_path / "a.edf", physical_range=(-300, 200), verbose="error")
+    else:
+        _brainvision(tmp_path, raw)
+    recording = _only(tmp_path)
+    steps = (recording.signal - recording.offset) / recording.gain
+    assert np.abs(steps - np.round(steps)).max() < 1e-3
+    again = np.round(steps).astype(np.int16) * recording.gain + recording.offset
+    np.testing.assert_allclose(again, recording.signal, rtol=0, atol=1e-12)
+
+
+def test_float_and_24_bit_files_have_no_integer_steps(tmp_path, make_raw):
+    make_raw().export(tmp_path / "a.bdf", verbose="error")
+    (tmp_path / "float").mkdir()
+    _brainvision(tmp_path / "float", make_raw(), name="b", fmt="binary_float32")
+    for source in EEG().sources(tmp_path):
+        assert EEG().read(source).gain is None
+
+
+def test_names_of_an_edf_file_tell_electrodes_from_the_rest(tmp_path, make_raw):
+    names = ["EEG Fp1", "EEG CZ-REF", "EEG A2-A1", "ECG ECG", "EEG VEOG", "SpO2"]
+    make_raw(names).export(tmp_path / "a.edf", verbose="error")
+    recording = _only(tmp_path)
+    assert recording.ch_names == ("Fp1", "Cz")
+    streams = {name: stream.names for name, stream in recording.streams.items()}
+    assert streams == {"misc": ("A2-A1", "SpO2"), "ecg": ("ECG ECG",), "eog": ("VEOG",)}
+    assert any("EEG Fp1 -> Fp1" in decision for decision in recording.decisions)
+    assert any("not EEG" in decision for decision in recording.decisions)
+
+
+def test_standard_positions_lie_where_the_names_say_and_only_where_the_file_has_none(tmp_path, make_raw):
+    raw = make_raw(["Fp1", "Fp2", "Oz", "thing"])
+    raw.export(tmp_path / "a.edf", verbose="error")
+    x, y, z = _only(tmp_path).ch_positions.T
+    assert x[0] < 0 < x[1]
+    assert y[2] < 0 < y[0]
+    assert np.isnan(z[3])
+    assert np.nanmax(np.abs([x, y, z])) < 0.15
+    known = make_raw(["Fp1", "Fp2", "Oz", "thing"])
+    known.set_montage(
+        mne.channels.make_dig_montage({"Fp1": [0.01, 0.02, 0.03]}, coord_frame="head"), on_missing="ignore"
+    )
+    (tmp_path / "known").mkdir()
+    known.save(tmp_path / "known" / "a_raw.fif", verbose="error")
+    positions = _only(tmp_path / "known").ch_positions
+    np.testing.assert_allclose(positions[0], [0.01, 0.02, 0.03], atol=1e-7)
+    assert np.isnan(positions[1:]).all()
+
+
+def test_channels_that_fif_types_as_something_else_become_streams(tmp_path, make_raw):
+    raw = make_raw(["Cz", "Pz", "ECG063", "blink", "force"], ["eeg", "eeg", "ecg", "eog", "misc"])
+    raw.save(tmp_path / "a_raw.fif", verbose="error")
+    recording = _only(tmp_path)
+    assert recording.ch_names == ("Cz", "Pz")
+    np.testing.assert_allclose(recording.streams["ecg"].values[:, 0], raw.get_data("ecg")[0], rtol=1e-6)
+    assert (recording.streams["eog"].names, recording.streams["eog"].unit) == (("blink",), "V")
+
+
+def test_annotations_become_events_and_bad_spans_cut_segments(tmp_path, make_raw):
+    raw = make_raw()
+    raw.set_annotations(
+        mne.Annotations([1.0, 3.0, 5.0, 8.0], [0.5, 1.5, 0, 0], ["left", "BAD_muscle", "right", "EDGE boundary"])
+    )
+    raw.save(tmp_path / "a_raw.fif", verbose="error")
+    recording = _only(tmp_path)
+    assert recording.events["trial_type"].tolist() == ["left", "right"]
+    np.testing.assert_allclose(recording.events["onset"], [1.0, 5.0])
+    np.testing.assert_allclose(recording.segments, [[0, 3], [4.5, 8], [8, 10]])
+
+
+def test_onsets_count_from_the_first_sample_of_a_cropped_file(tmp_path, make_raw):
+    raw = make_raw(seconds=20)
+    raw.set_meas_date(1_000_000)
+    raw.set_annotations(mne.Annotations([7.0], [0], ["tone"], orig_time=raw.info["meas_date"]))
+    raw.crop(5).save(tmp_path / "a_raw.fif", verbose="error")
+    np.testing.assert_allclose(_only(tmp_path).events["onset"], [2.0])
+
+
+def test_stimulus_channels_become_events_only_where_nothing_else_is(tmp_path, make_raw):
+    raw = make_raw(["Cz", "STI 014"], ["eeg", "stim"])
+    steps = np.zeros(1000)
+    steps[200:210], steps[500:510] = 5, 7
+    raw._data[1] = steps
+    raw.save(tmp_path / "a_raw.fif", verbose="error")
+    events = _only(tmp_path).events
+    assert events["trial_type"].tolist() == ["5", "7"]
+    assert events["value"].tolist() == [5, 7]
+    np.testing.assert_allclose(events["onset"], [2.0, 5.0])
+    raw.set_annotations(mne.Annotations([1.0], [0], ["word"]))
+    raw.save(tmp_path / "a_raw.fif", overwrite=True, verbose="error")
+    assert _only(tmp_path).events["trial_type"].tolist() == ["word"]
+
+
+def test_brainvision_markers_keep_their_times(tmp_path, make_raw):
+    marker = {"onset": 300, "duration": 1, "type": "Stimulus", "description": 4}
+    _brainvision(tmp_path, make_raw(), events=[marker])
+    events = _only(tmp_path).events
+    assert events["trial_type"].tolist() == ["Stimulus/S  4"]
+    np.testing.assert_allclose(events["onset"], [3.0])
+
+
+@pytest.mark.parametrize("writer", ["fif", "eeglab"])
+def test_cut_trials_are_segments_with_an_event_at_time_zero(tmp_path, make_raw, writer):
+    raw = make_raw(seconds=20)
+    events = np.array([[300, 0, 1], [700, 0, 2], [1500, 0, 1]])
+    table = pd.DataFrame({"word": ["cat", "dog", "eel"], "rt": [0.3, 0.5, 0.7]})
+    epochs = mne.Epochs(
+        raw, events, {"left": 1, "right": 2}, -0.2, 0.49, metadata=table, baseline=None, preload=True, verbose="error"
+    )
+    if writer == "fif":
+        epochs.save(tmp_path / "a-epo.fif", verbose="error")
+    else:
+        epochs.export(tmp_path / "a.set", verbose="error")
+    recording = _only(tmp_path)
+    np.testing.assert_allclose(recording.segments, [[0, 0.7], [0.7, 1.4], [1.4, 2.1]])
+    np.testing.assert_allclose(recording.events["onset"], [0.2, 0.9, 1.6])
+    assert recording.events["trial_type"].tolist() == ["left", "right", "left"]
+    np.testing.assert_allclose(recording.signal[70:140].T, epochs.get_data(copy=False)[1], atol=1e-9)
+    if writer == "fif":
+        assert recording.events["word"].tolist() == ["cat", "dog", "eel"]
+        assert recording.events["sample"].tolist() == [300, 700, 1500]
+
+
+def test_trials_that_share_samples_are_told(tmp_path, make_raw):
+    epochs = mne.Epochs(
+        make_raw(),
+        np.array([[300, 0, 1], [320, 0, 1]]),
+        tmin=-0.2,
+        tmax=0.5,
+        baseline=None,
+        preload=True,
+        verbose="error",
+    )
+    epochs.save(tmp_path / "a-epo.fif", verbose="error")
+    assert any("share samples" in decision for decision in _only(tmp_path).decisions)
+
+
+def test_channels_of_another_rate_are_streams_on_their_own_clock(tmp_path):
+    rng = np.random.default_rng(0)
+    eeg, ecg = 20 * rng.normal(size=(2, 2000)), 300 * rng.normal(size=5000)
+    signals = [
+        EdfSignal(eeg[0], 200, label="EEG C3", physical_dimension="uV"),
+        EdfSignal(ecg, 500, label="ECG", physical_dimension="uV"),
+    ]
+    Edf([*signals, EdfSignal(eeg[1], 200, label="EEG C4", physical_dimension="uV")]).write(tmp_path / "a.edf")
+    recording = _only(tmp_path)
+    assert (recording.sfreq, recording.ch_names, recording.signal.shape) == (200.0, ("C3", "C4"), (2000, 2))
+    assert recording.gain is not None
+    assert (recording.streams["ecg"].sfreq, recording.streams["ecg"].values.shape) == (500.0, (5000, 1))
+    np.testing.assert_allclose(recording.streams["ecg"].values[:, 0], 1e-6 * ecg, atol=1e-7)
+    assert any("500 Hz" in decision for decision in recording.decisions)
+
+
+def test_streams_of_one_type_and_two_rates_have_two_names(tmp_path):
+    rng = np.random.default_rng(0)
+    rates = {"EEG C3": 200, "Resp chest": 10, "Resp nasal": 25}
+    signals = [
+        EdfSignal(rng.normal(0, 20, 10 * rate), rate, label=name, physical_dimension="uV")
+        for name, rate in rates.items()
+    ]
+    Edf(signals).write(tmp_path / "a.edf")
+    streams = _only(tmp_path).streams
+    assert {name: (stream.names, stream.sfreq) for name, stream in streams.items()} == {
+        "resp": (("Resp chest",), 10), "resp_25Hz": (("Resp nasal",), 25),
+    }  # fmt: skip
+
+
+def test_eeg_of_mixed_rates_is_told(tmp_path):
+    rng = np.random.default_rng(0)
+    signals = [
+        EdfSignal(rng.normal(0, 20, 10 * rate), rate, label=f"C{rate}", physical_dimension="uV") for rate in (100, 200)
+    ]
+    Edf(signals).write(tmp_path / "a.edf")
+    assert any("100, 200 Hz: MNE interpolated" in decision for decision in _only(tmp_path).decisions)
+
+
+def test_a_truncated_edf_says_how_much_is_missing(tmp_path, make_raw):
+    make_raw().export(tmp_path / "a.edf", verbose="error")
+    data = (tmp_path / "a.edf").read_bytes()
+    (tmp_path / "a.edf").write_bytes(data[: 7 * len(data) // 10])
+    recording = _only(tmp_path)
+    assert recording.duration < 10
+    assert any(f"holds {recording.duration:g} s of the 10 s" in decision for decision in recording.decisions)
+
+
+@pytest.mark.parametrize("name", ["a.edf", "a_raw.fif", "a.vhdr", "a.set"])
+def test_a_file_that_ends_in_its_header_is_refused_with_the_repair(tmp_path, make_raw, name):
+    raw = make_raw()
+    raw.save(tmp_path / name, verbose="error") if name.endswith("fif") else raw.export(tmp_path / name, verbose="error")
+    (tmp_path / name).write_bytes((tmp_path / name).read_bytes()[:200])
+    source = [*EEG().sources(tmp_path), *MEG().sources(tmp_path)][0]
+    with pytest.raises(ValueError, match=rf"{name}.*truncated(.|\n)*exclude: \[{name}\]"):
+        EEG().read(source)
+
+
+def test_pauses_within_an_edf_file_are_refused(tmp_path):
+    signal = EdfSignal(np.random.default_rng(0).normal(0, 20, 1000), 100, label="C3", physical_dimension="uV")
+    Edf([signal], annotations=[EdfAnnotation(1, None, "x")]).write(tmp_path / "a.edf")
+    interrupted = (tmp_path / "a.edf").read_bytes().replace(b"EDF+C", b"EDF+D", 1)
+    (tmp_path / "a.edf").write_bytes(interrupted)
+    assert _only(tmp_path).duration == 10  # by name only: each record begins where the last one ended
+    late = interrupted.replace(b"+9\x14\x14\x00", b"+99\x14\x14", 1)
+    assert late != interrupted
+    (tmp_path / "a.edf").write_bytes(late)
+    with pytest.raises(ValueError, match="pauses between its records"):
+        _only(tmp_path)
+
+
+def test_flat_and_doubled_channels_are_marked_bad(tmp_path, make_raw):
+    raw = make_raw()
+    raw._data[1] = 3e-6
+    raw._data[4] = raw._data[2]
+    raw.save(tmp_path / "a_raw.fif", verbose="error")
+    recording = _only(tmp_path)
+    assert set(recording.bads) == {"Fp2", "C4"}
+    assert any("flat, marked bad: Fp2" in decision for decision in recording.decisions)
+    assert any("C4 = C3" in decision for decision in recording.decisions)
+
+
+def test_channels_of_one_name_are_told_apart_and_told(tmp_path):
+    rng = np.random.default_rng(0)
+    Edf([EdfSignal(rng.normal(0, 20, 1000), 100, label="C3", physical_dimension="uV") for _ in range(2)]).write(
+        tmp_path / "a.edf"
+    )
+    recording = _only(tmp_path)
+    assert len(set(recording.ch_names)) == 2
+    assert any("unique" in decision for decision in recording.decisions)
+
+
+def test_stretches_of_nan_are_zeroed_and_cut_and_a_dead_channel_is_bad(tmp_path, make_raw):
+    raw = make_raw()
+    raw._data[0, 200:300] = np.nan
+    raw._data[3, :900] = np.inf
+    raw.save(tmp_path / "a_raw.fif", verbose="error")
+    recording = _only(tmp_path)
+    np.testing.assert_allclose(recording.segments, [[0, 2], [3, 10]])
+    assert np.isfinite(recording.signal).all()
+    assert not recording.signal[200:300, 0].any()
+    assert recording.bads == ("Cz",)
+    assert any("1 stretches (1 s) with NaN" in decision for decision in recording.decisions)
+
+
+def test_a_recording_without_numbers_is_refused(tmp_path, make_raw):
+    raw = make_raw()
+    raw._data[:] = np.nan
+    raw.save(tmp_path / "a_raw.fif", verbose="error")
+    with pytest.raises(ValueError, match="holds hardly a number"):
+        _only(tmp_path)
+
+
+@pytest.mark.parametrize(
+    ("factor", "unit", "scale"), [(1e6, "uV", 1e-6), (1e3, "mV", 1e-3), (1e-6, "scaled twice", 1e6)]
+)
+def test_a_wrong_unit_is_refused_and_the_line_of_the_message_mends_it(tmp_path, make_raw, factor, unit, scale):
+    raw = make_raw(scale=2e-5 * factor)
+    raw.save(tmp_path / "a_raw.fif", fmt="double", verbose="error")
+    with pytest.raises(ValueError, match=re.escape(f"scale: {scale:.0e}")) as refusal:
+        _only(tmp_path)
+    assert unit in str(refusal.value)
+    (tmp_path / "a_raw.yaml").write_text(f"scale: {scale:.0e}\n")
+    assert 1e-5 < np.median(np.abs(_only(tmp_path).signal)) < 2e-5
+
+
+def test_events_outside_the_recording_are_dropped_and_told(tmp_path, make_raw):
+    np.savez(tmp_path / "a.npz", x=make_raw().get_data(), t=[1.0, 9.0, 10.0, -3.0])
+    described = {
+        "modality": "eeg",
+        "axes": ["channel", "time"],
+        "sfreq": 100,
+        "unit": "V",
+        "events": {"onset": "t"},
+        "signal": "x",
+    }
+    (tmp_path / "a.yaml").write_text(yaml.safe_dump(described))
+    recording = _only(tmp_path)
+    assert recording.events["onset"].tolist() == [1.0, 9.0]
+    assert any("2 events outside the recording of 10 s are dropped" in decision for decision in recording.decisions)
+
+
+def test_a_path_that_is_not_ascii_is_read(tmp_path, make_raw):
+    folder = tmp_path / "Größe 脑"
+    folder.mkdir()
+    make_raw().export(folder / "Zoë ü.edf", verbose="error")
+    _brainvision(folder, make_raw(), name="naïve")
+    recordings = [EEG().read(source) for source in EEG().sources(folder)]
+    assert [recording.subject for recording in recordings] == ["Zoë ü", "naïve"]
+    assert {recording.study for recording in recordings} == {"Größe 脑"}
+
+
+def test_a_file_without_a_brain_channel_is_refused(tmp_path, make_raw):
+    make_raw(["ECG", "EMG"]).export(tmp_path / "a.edf", verbose="error")
+    with pytest.raises(ValueError, match=r"a\.edf has no eeg channel but ECG ecg, EMG emg"):
+        _only(tmp_path)
+
+
+def test_a_sidecar_overrules_types_and_bads_by_either_name(tmp_path, make_raw):
+    make_raw(["EEG Fp1", "EEG Fp2", "EXG1", "Cz"]).export(tmp_path / "a.edf", verbose="error")
+    (tmp_path / "brainfm.yaml").write_text("ch_types: {EXG1: eog, EEG Fp2: misc}\nbads: [Fp1]\n")
+    recording = _only(tmp_path)
+    assert recording.ch_names == ("Fp1", "Cz")
+    assert recording.bads == ("Fp1",)
+    assert recording.streams["eog"].names == ("EXG1",)
+    (tmp_path / "brainfm.yaml").write_text("bads: [Fp9]\n")
+    with pytest.raises(ValueError, match="Fp9"):
+        _only(tmp_path)
+
+
+def test_the_key_changes_with_the_file_its_companions_and_its_sidecar(tmp_path, make_raw):
+    _brainvision(tmp_path, make_raw())
+    keys = [EEG().sources(tmp_path)[0].key, EEG().sources(tmp_path)[0].key]
+    assert keys[0] == keys[1]
+    then = (tmp_path / "a.eeg").stat().st_mtime_ns
+    with (tmp_path / "a.eeg").open("ab") as file:
+        file.write(bytes(12))
+    os.utime(tmp_path / "a.eeg", ns=(then, then))
+    keys.append(EEG().sources(tmp_path)[0].key)  # another size, the same time
+    os.utime(tmp_path / "a.eeg", ns=(then, then + 10**9))
+    keys.append(EEG().sources(tmp_path)[0].key)  # the same size, another time
+    (tmp_path / "a.yaml").write_text("bads: [Cz]\n")
+    keys.append(EEG().sources(tmp_path)[0].key)
+    assert len(set(keys)) == 4
+
+
+def test_later_parts_covariances_and_hidden_files_are_no_sources(tmp_path, make_raw):
+    raw = make_raw()
+    for name in ("a_raw.fif", "a-ave.fif", "b-cov.fif", ".hidden_raw.fif"):
+        raw.save(tmp_path / name, verbose="error")
+    raw.save(tmp_path / "a_raw-1.fif", verbose="error")
+    assert [source.path.name for source in EEG().sources(tmp_path)] == ["a_raw.fif"]
+    assert MEG().sources(tmp_path) == []
+
+
+def test_two_files_of_one_name_are_refused(tmp_path, make_raw):
+    for folder in ("x", "y"):
+        (tmp_path / folder).mkdir()
+        make_raw().export(tmp_path / folder / "a.edf", verbose="error")
+    with pytest.raises(ValueError, match=r"would both be .*pattern"):
+        EEG().sources(tmp_path)
+    (tmp_path / "brainfm.yaml").write_text('pattern: "{session}/{subject}.edf"\n')
+    assert [source.entities["session"] for source in EEG().sources(tmp_path)] == ["x", "y"]
+
+
+def test_the_status_channel_of_a_bdf_gives_codes_and_is_no_signal(tmp_path):
+    status = np.zeros(1000)
+    status[200:210], status[500:510] = 5, 7
+    whole = {"physical_range": (-8388608, 8388607), "digital_range": (-8388608, 8388607)}
+    eeg = BdfSignal(
+        np.random.default_rng(0).normal(0, 20, 1000),
+        100,
+        label="Cz",
+        physical_dimension="uV",
+        physical_range=(-500, 500),
+    )
+    Bdf([eeg, BdfSignal(status, 100, label="Status", **whole)]).write(tmp_path / "a.bdf")
+    recording = _only(tmp_path)
+    assert (recording.ch_names, dict(recording.streams)) == (("Cz",), {})
+    assert recording.events["value"].tolist() == [5, 7]
+    np.testing.assert_allclose(recording.events["onset"], [2.0, 5.0])
+
+
+def test_markers_scaled_like_a_voltage_are_a_stream_not_codes(tmp_path, make_raw):
+    make_raw(["Cz", "Markers"]).export(tmp_path / "a.edf", verbose="error")
+    recording = _only(tmp_path)
+    assert recording.streams["misc"].names == ("Markers",)
+    assert recording.events.empty
+
+
+def test_stimulus_channels_beside_other_events_are_told_to_be_left_out(tmp_path, make_raw):
+    raw = make_raw(["Cz", "STI 014"], ["eeg", "stim"])
+    raw.set_annotations(mne.Annotations([1.0], [0], ["word"]))
+    raw.save(tmp_path / "a_raw.fif", verbose="error")
+    assert "stimulus channels are left out: STI 014" in _only(tmp_path).decisions

@@ -1,0 +1,59 @@
+"""Every recipe that ships is parsed, resolved and run for one batch."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from brainfm.grammar.known import recipes
+from brainfm.recipe import Recipe
+from data_loaders import samples
+from data_loaders.prepare import prepare
+
+# where the datasets that do not ship lie among the real recordings that tests may use
+FOLDERS = {
+    "stores/eegmat": "eegmat_31s",
+    "stores/p300": "p300_br41n",
+    "stores/ssvep": "ssvep_trca",
+    "stores/c_20131003": "perich_miller_reaching",
+}
+
+
+@pytest.fixture(scope="module")
+def stores(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder for the stores: recipes on the same data share one."""
+    return tmp_path_factory.mktemp("stores")
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_one_batch_of_every_recipe_runs(
+    name: str, stores: Path, shared_data: Callable[[str], Path], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = recipes()[name]
+    recipe = yaml.safe_load(path.read_text())
+    store, asked = recipe["data"]["init_args"]["store"], dict(recipe["prepare"])
+    source = _source(asked.pop("source"), store, shared_data)
+    monkeypatch.chdir(stores)
+    prepare(source, store, **asked)
+    losses = Recipe.read([path]).rehearse()
+    assert losses["loss"] == pytest.approx(losses["loss"], nan_ok=False)
+
+
+@pytest.mark.parametrize("name", recipes())
+def test_the_header_of_every_recipe_says_what_it_is_and_how_to_run_it(name: str) -> None:
+    first, *rest = recipes()[name].read_text().split("data:")[0].splitlines()
+    assert first.startswith("# ")
+    assert any("brainfm" in line for line in rest)
+
+
+def _source(source: str, store: str, shared_data: Callable[[str], Path]) -> Path:
+    """The sample of that name, or the folder (or a file in it) of the dataset that the store is made of."""
+    folder, _, file = source.partition("/")
+    if folder != "FOLDER":
+        return samples.path(source)
+    if store not in FOLDERS:
+        pytest.skip(f"no real recordings are known for {store}: add their folder to FOLDERS")
+    return (shared_data(FOLDERS[store]) / file).resolve()
