@@ -35,7 +35,7 @@ evaluators:
 optimizer: {class_path: torch.optim.AdamW, init_args: {lr: 0.01}}
 trainer: {max_steps: 60, val_every: 15, accelerator: cpu}
 """
-# two hundred times a second or two: the same recipe, shorter
+# the same recipe in a few seconds
 SHORT = {"trainer.max_steps": 20, "trainer.val_every": 20, "data.split.n_folds": 2, "data.batch_size": 120}
 SHORT |= {"evaluators.0.n_permutations": 200, "evaluators.0.n_bootstraps": 1000}
 
@@ -112,8 +112,9 @@ def test_intervals_cover_the_truth_in_90_to_99_percent_of_200_runs(effect, monke
         covered.append(((known["low"] <= truth) & (known["high"] >= truth)).tolist())
         alarms.append((known["p"] <= 0.05).tolist())
         truths.append(truth[0])
-    shares = dict(zip(MODELS, np.mean(covered, axis=0), strict=False))
-    found = dict(zip(MODELS, np.mean(alarms, axis=0), strict=False))
+    # a little below 95: whom one fold tests, another trains on, so the scores of folds move together
+    shares = dict(zip(MODELS, np.mean(covered, axis=0).tolist(), strict=False))
+    found = dict(zip(MODELS, np.mean(alarms, axis=0).tolist(), strict=False))
     with capsys.disabled():
         print(f"\neffect {effect:g}, true accuracy {np.mean(truths):.3f}: covered {shares}, p at most 0.05 {found}")
     assert all(0.90 <= share <= 0.99 for share in shares.values())
