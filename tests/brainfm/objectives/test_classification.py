@@ -81,3 +81,9 @@ def test_impossible_settings_name_the_repair(options: dict, repair: str) -> None
 def test_a_target_that_the_batch_lacks_is_named(batch: Batch) -> None:
     with pytest.raises(ValueError, match=r"'hand' and the batch has \['side'\]"):
         objective(target="hand").loss(batch)
+
+
+def test_a_target_of_values_is_refused_with_the_way_out(as_batch: AsBatch) -> None:
+    values = as_batch(torch.randn(4, 2, 9), side=torch.randn(4, 1))
+    with pytest.raises(ValueError, match="take objective Regression"):
+        objective().loss(values)

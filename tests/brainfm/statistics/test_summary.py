@@ -164,3 +164,10 @@ def test_a_window_predicted_twice_is_refused() -> None:
     table = decoded(0, 2, None)
     with pytest.raises(ValueError, match="window 0 of fold 0 has m's prediction of t twice"):
         from_table(pd.concat([table, table.head(1)]))
+
+
+def test_an_interval_holds_nothing_that_a_metric_cannot_be() -> None:
+    # nearly perfect in three people with few trials: unbounded, macro F1 reaches 1.001 and kappa 1.002
+    table = summarise(decoded(0, 3, (8.0, 0.5), (8, 12)), draws=FEW).set_index("metric")
+    assert table.loc[["macro_f1", "cohen_kappa"], "high"].tolist() == [1.0, 1.0]
+    assert (table["high"] <= 1.0).all()
