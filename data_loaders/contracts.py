@@ -43,7 +43,8 @@ class Recording:
     `sfreq` is the clock that anchors tick on; for spikes it is the resolution of windows (no signal is binned).
     `segments` are [start, stop) seconds (trials, runs, between gaps): no window crosses a border of one.
     `gain` and `offset` (volts, tesla, ... per integer step and channel) are given when the source holds int16:
-    the store then keeps the integers. `decisions` says what the reader decided, in words for the user.
+    the store then keeps the integers. `ch_columns` is whatever else is known of each channel (`region`, `group`, `quality`, ...):
+    text or numbers, one per channel, "" or NaN where unknown. `decisions` says what the reader decided, in words for the user.
     """
 
     study: str
@@ -59,6 +60,7 @@ class Recording:
     signal: Float[ndarray, "time channel"] | None = None
     units: tuple[str, ...] = ()
     ch_positions: Float[ndarray, "channel 3"] | None = None
+    ch_columns: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
     bads: tuple[str, ...] = ()
     gain: Float[ndarray, "channel"] | None = None
     offset: Float[ndarray, "channel"] | None = None

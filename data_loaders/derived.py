@@ -15,6 +15,7 @@ from numpy import ndarray
 from rich.progress import track
 
 from data_loaders.contracts import Recording, Stream
+from data_loaders.fields import info_of
 from data_loaders.store import Entry, Store
 from data_loaders.transforms.base import SignalInfo, TooShortError, Transform, apply
 from data_loaders.writer import Writer
@@ -60,21 +61,28 @@ def _changed(store: Store, index: int, transforms: Sequence[Transform]) -> Recor
         raise ValueError(
             f"{entry.name} holds spikes, which {type(transforms[0]).__name__} cannot filter: leave it out of transforms"
         )
-    info = SignalInfo(entry.sfreq, entry.ch_names, entry.ch_types, entry.ch_positions, entry.bads, index)
+    info = info_of(entry, index, None)
     out = info
     for transform in transforms:
         out = transform.plan(out)
     signal, segments, decisions = _segments(store, index, transforms, info, out)
-    names = set(out.ch_names)
     return Recording(
         **_entities(entry),
         sfreq=out.sfreq, ch_names=out.ch_names, ch_types=out.ch_types, ch_positions=out.ch_positions,
-        units=tuple(unit for name, unit in zip(entry.ch_names, entry.units, strict=False) if name in names),
+        ch_columns=out.ch_columns,
+        units=_units(entry, out),
         bads=tuple(out.bads), duration=len(signal) / out.sfreq, signal=signal, segments=segments,
         streams={name: _stream(store, index, name) for name in entry.streams},
         events=store.events[store.events["recording"] == index].drop(columns="recording").reset_index(drop=True),
         demographics=entry.demographics, source=entry.source, decisions=(*entry.decisions, *decisions),
     )  # fmt: skip
+
+
+def _units(entry: Entry, out: SignalInfo) -> tuple[str, ...]:
+    """The unit of each channel by its name, else (an edge, a pair of contacts) that of its type."""
+    by_type = dict(zip(entry.ch_types, entry.units, strict=False))
+    by_name = dict(zip(entry.ch_names, entry.units, strict=False))
+    return tuple(by_name.get(n, by_type.get(k, "")) for n, k in zip(out.ch_names, out.ch_types, strict=True))
 
 
 def _entities(entry: Entry) -> dict[str, Any]:

@@ -18,7 +18,8 @@ from data_loaders.transforms.base import SignalInfo
 def info_of(entry: Entry, recording: int, field: Field | None) -> SignalInfo:
     """The channels of a recording as they lie in the store, at the rate of the field."""
     sfreq = entry.sfreq if field is None or field.sfreq is None else field.sfreq
-    return SignalInfo(sfreq, entry.ch_names, entry.ch_types, entry.ch_positions, entry.bads, recording)
+    places = (entry.ch_names, entry.ch_types, entry.ch_positions, entry.bads)
+    return SignalInfo(sfreq, *places, recording, entry.ch_columns)
 
 
 def stop_of(field: Field, entry: Entry, seconds: float) -> float:

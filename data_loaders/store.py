@@ -53,6 +53,7 @@ class Entry:
     ch_types: tuple[str, ...]
     units: tuple[str, ...]
     ch_positions: Float[ndarray, "channel 3"]
+    ch_columns: dict[str, tuple[Any, ...]]
     bads: tuple[str, ...]
     segments: Float[ndarray, "segment 2"]
     demographics: dict[str, Any]
@@ -175,6 +176,7 @@ def entry_of(header: Mapping[str, Any]) -> Entry:
         k: StreamInfo(**{**v, "shape": tuple(v["shape"]), "names": tuple(v["names"])})
         for k, v in header["streams"].items()
     }
+    columns = {name: tuple(column) for name, column in header.get("ch_columns", {}).items()}
     positions = np.asarray(header["ch_positions"], dtype=float).reshape(-1, 3)
     segments = np.asarray(header["segments"], dtype=float).reshape(-1, 2)
     return Entry(
@@ -185,6 +187,7 @@ def entry_of(header: Mapping[str, Any]) -> Entry:
             "extents": extents,
             "streams": streams,
             "ch_positions": positions,
+            "ch_columns": columns,
             "segments": segments,
         }
     )

@@ -81,13 +81,21 @@ def _header_of(recording: Recording, file: str, key: str, history: Sequence[Mapp
     return {
         "name": recording.name, "file": file, "entities": entities, "sfreq": float(recording.sfreq), "duration": float(recording.duration),
         "ch_names": list(recording.ch_names), "ch_types": list(recording.ch_types), "units": list(recording.units),
-        "ch_positions": positions.tolist(), "bads": list(recording.bads), "segments": segments.tolist(),
+        "ch_positions": positions.tolist(), "bads": list(recording.bads),
+        "ch_columns": _ch_columns(recording), "segments": segments.tolist(),
         "demographics": {k: _plain(v) for k, v in recording.demographics.items()},
         "streams": {name: _stream_header(stream) for name, stream in recording.streams.items()},
         "gain": recording.gain.tolist() if as_int16 and recording.gain is not None else None,
         "offset": recording.offset.tolist() if as_int16 and recording.offset is not None else None,
         "source": recording.source, "key": key, "decisions": list(recording.decisions), "history": [dict(h) for h in history],
     }  # fmt: skip
+
+
+def _ch_columns(recording: Recording) -> dict[str, list[Any]]:
+    n_chans = len(recording.ch_names)
+    for name, column in recording.ch_columns.items():
+        assert len(column) == n_chans, f"ch_columns[{name!r}] has {len(column)} entries for {n_chans} channels"
+    return {name: [_plain(value) for value in column] for name, column in recording.ch_columns.items()}
 
 
 def _lossless(recording: Recording) -> bool:

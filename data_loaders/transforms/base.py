@@ -6,7 +6,7 @@ import copy
 import json
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import Any, ClassVar
 
@@ -17,7 +17,10 @@ from numpy import ndarray
 
 @dataclass(frozen=True)
 class SignalInfo:
-    """What is known of a signal's channels and clock; `recording` is its number in the store, -1 where there is none."""
+    """What is known of a signal's channels and clock; `recording` is its number in the store, -1 where there is none.
+
+    `ch_columns` holds what else is known of each channel (region, group, quality), one entry per channel.
+    """
 
     sfreq: float
     ch_names: tuple[str, ...]
@@ -25,13 +28,16 @@ class SignalInfo:
     ch_positions: Float[ndarray, "channel 3"]
     bads: tuple[str, ...] = ()
     recording: int = -1
+    ch_columns: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     def pick(self, channels: Sequence[int]) -> SignalInfo:
         """The same signal with these channels only, in this order."""
         names = tuple(self.ch_names[c] for c in channels)
         types = tuple(self.ch_types[c] for c in channels)
         bads = tuple(name for name in self.bads if name in names)
-        return replace(self, ch_names=names, ch_types=types, ch_positions=self.ch_positions[list(channels)], bads=bads)
+        columns = {name: tuple(column[c] for c in channels) for name, column in self.ch_columns.items()}
+        positions = self.ch_positions[list(channels)]
+        return replace(self, ch_names=names, ch_types=types, ch_positions=positions, bads=bads, ch_columns=columns)
 
 
 @dataclass(frozen=True)

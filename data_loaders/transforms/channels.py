@@ -17,9 +17,10 @@ _REFERENCED = ("eeg", "ecog", "seeg", "dbs")
 
 
 class Pick(Transform):
-    """Keeps channels by name or type, in the order of `names` where given, else in the recording's.
+    """Keeps channels by name, type or column, in the order of `names` where given, else in the recording's.
 
-    `names` and `exclude` take patterns such as `EEG *`; `bads=False` leaves bad channels out.
+    `names` and `exclude` take patterns such as `EEG *`, and so do the values of `where`, which asks the columns of the
+    recording: `where: {region: [M1, "CA*"]}`. `bads=False` leaves bad channels out.
     """
 
     def __init__(
@@ -28,8 +29,9 @@ class Pick(Transform):
         types: list[str] | None = None,
         exclude: list[str] | None = None,
         bads: bool = True,
+        where: dict[str, list[str]] | None = None,
     ) -> None:
-        self.names, self.types, self.exclude, self.bads = names, types, exclude or [], bads
+        self.names, self.types, self.exclude, self.bads, self.where = names, types, exclude or [], bads, where or {}
 
     def plan(self, info: SignalInfo) -> SignalInfo:
         return info.pick(self._kept(info))
@@ -41,18 +43,33 @@ class Pick(Transform):
 
     def _kept(self, info: SignalInfo) -> list[int]:
         named = range(len(info.ch_names)) if self.names is None else _matching(self.names, info)
+        unknown = sorted(set(self.where) - set(info.ch_columns))
+        if unknown:
+            raise ValueError(
+                f"Pick(where={self.where}): the channels have the columns {sorted(info.ch_columns)}, not {unknown}: ask one of those"
+            )
         kept = [c for c in named if self._wanted(c, info)]
         if not kept:
+            asked = f"names={self.names}, types={self.types}, exclude={self.exclude}, where={self.where}"
             raise ValueError(
-                f"Pick(names={self.names}, types={self.types}, exclude={self.exclude}) keeps none of the {len(info.ch_names)} channels "
-                f"(types {sorted(set(info.ch_types))}, names {list(info.ch_names[:8])}): name some of these"
+                f"Pick({asked}) keeps none of the {len(info.ch_names)} channels (types {sorted(set(info.ch_types))}, "
+                f"names {list(info.ch_names[:8])}{self._columns(info)}): name some of these"
             )
         return kept
 
     def _wanted(self, channel: int, info: SignalInfo) -> bool:
         name, kind = info.ch_names[channel], info.ch_types[channel]
         left_out = any(fnmatchcase(name, pattern) for pattern in self.exclude) or (not self.bads and name in info.bads)
-        return not left_out and (self.types is None or kind in self.types)
+        asked = all(_among(info.ch_columns[column][channel], of) for column, of in self.where.items())
+        return not left_out and asked and (self.types is None or kind in self.types)
+
+    def _columns(self, info: SignalInfo) -> str:
+        """What the columns asked for hold."""
+        return "".join(f", {name} {sorted(set(map(str, info.ch_columns[name])))[:8]}" for name in self.where)
+
+
+def _among(value: Any, patterns: str | Sequence[str]) -> bool:
+    return any(fnmatchcase(str(value), str(pattern)) for pattern in _listed(patterns))
 
 
 class Rereference(Transform):
@@ -84,8 +101,8 @@ class Rereference(Transform):
         return info
 
 
-def _listed(names: str | list[str]) -> list[str]:
-    return [names] if isinstance(names, str) else names
+def _listed(names: str | Sequence[str]) -> list[str]:
+    return [names] if isinstance(names, str) else list(names)
 
 
 def _matching(patterns: Sequence[str], info: SignalInfo) -> list[int]:

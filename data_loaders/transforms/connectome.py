@@ -24,7 +24,9 @@ class Connectome(Transform):
         first, second = np.triu_indices(len(info.ch_names), 1)
         names = tuple(f"{info.ch_names[i]}~{info.ch_names[j]}" for i, j in zip(first, second, strict=True))
         nowhere = np.full((len(names), 3), np.nan)
-        return replace(info, ch_names=names, ch_types=("edge",) * len(names), ch_positions=nowhere, bads=())
+        return replace(
+            info, ch_names=names, ch_types=("edge",) * len(names), ch_positions=nowhere, bads=(), ch_columns={}
+        )
 
     def step(
         self, chunk: Float[ndarray, "channel time"], info: SignalInfo, carry: Any = None

@@ -35,6 +35,26 @@ def test_a_segment_is_filtered_as_if_it_were_alone(tmp_path: Path) -> None:
     assert derived.entry(0).segments.tolist() == [[0.0, 8.0], [10.0, 20.0]]
 
 
+def test_columns_of_channels_travel_along(tmp_path: Path) -> None:
+    with Writer(tmp_path / "s") as writer:
+        writer.write(
+            Recording(
+                study="T",
+                subject="01",
+                modality="ieeg",
+                sfreq=200.0,
+                ch_names=("A1", "B1"),
+                ch_types=("seeg",) * 2,
+                units=("V",) * 2,
+                duration=20.0,
+                signal=np.random.default_rng(0).standard_normal((4000, 2)),
+                ch_columns={"region": ("M1", "S1")},
+            )
+        )
+    entry = materialise(Store(tmp_path / "s"), [Resample(100.0)]).entry(0)
+    assert (entry.ch_columns, entry.units) == ({"region": ("M1", "S1")}, ("V", "V"))
+
+
 def test_resampling_keeps_seconds(tmp_path: Path) -> None:
     derived = materialise(made(tmp_path / "s", [(0.0, 8.0), (10.0, 20.0)]), [Resample(100.0)])
     entry = derived.entry(0)

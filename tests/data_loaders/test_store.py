@@ -31,6 +31,13 @@ def stored(path: Path, *recordings: Recording) -> Store:
     return Store(path)
 
 
+def test_columns_of_channels_come_back_with_their_numbers_and_texts(tmp_path: Path) -> None:
+    columns = {"region": ("M1", "", "CA1"), "snr": (np.float64(2.5), np.nan, 1.0)}
+    entry = stored(tmp_path, recording(ch_columns=columns)).entry(0)
+    assert entry.ch_columns["region"] == ("M1", "", "CA1")
+    np.testing.assert_array_equal(entry.ch_columns["snr"], [2.5, np.nan, 1.0])
+
+
 def test_a_recording_comes_back_as_it_was_written(tmp_path: Path) -> None:
     made = recording()
     store = stored(tmp_path, made)

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from dataclasses import replace
 
 import mne
 import numpy as np
@@ -35,6 +36,10 @@ def info(
 ) -> SignalInfo:
     names = tuple(f"c{i}" for i in range(n_chans))
     return SignalInfo(sfreq, names, tuple(types or ["eeg"] * n_chans), np.zeros((n_chans, 3)), bads)
+
+
+def placed() -> SignalInfo:
+    return replace(info(4), ch_columns={"region": ("M1", "CA1", "", "CA3")})
 
 
 def noise(n_chans: int = 3, n_times: int = 2500, seed: int = 0) -> np.ndarray:
@@ -153,6 +158,8 @@ def test_a_filter_longer_than_its_segment_says_which_method_fits() -> None:
         (lambda: Resample(100.0, causal=True).plan(info()), "set sfreq to 83.3333|set sfreq to 125"),
         (lambda: Pick(names=["c7"]).plan(info()), "did you mean 'c"),
         (lambda: Pick(types=["meg"]).plan(info()), r"types \['eeg'\]"),
+        (lambda: Pick(where={"area": ["M1"]}).plan(placed()), r"columns \['region'\]"),
+        (lambda: Pick(where={"region": ["V1"]}).plan(placed()), r"region \['', 'CA1', 'CA3', 'M1'\]"),
         (lambda: Rereference().plan(info(types=["mag"] * 3)), "leave it out"),
         (lambda: Rereference("Cz").step(noise(), info()), "the channels are"),
         (lambda: SquareRoot().step(noise(), info()), "takes counts"),
@@ -170,6 +177,8 @@ def test_pick_keeps_the_order_of_names_and_drops_what_is_excluded() -> None:
     assert Pick(names=["c2", "c0"]).plan(about).ch_names == ("c2", "c0")
     assert Pick(types=["eeg"], exclude=["*2"]).plan(about).ch_names == ("c0", "c3")
     assert Pick(types=["eeg"], bads=False).plan(about).ch_names == ("c0", "c2")
+    assert Pick(where={"region": ["CA*"]}).plan(placed()).ch_names == ("c1", "c3")
+    assert Pick(where={"region": ["CA*"]}).plan(placed()).ch_columns == {"region": ("CA1", "CA3")}
     np.testing.assert_array_equal(Pick(names=["c2", "c0"]).step(noise(4), about)[0], noise(4)[[2, 0]])
 
 
