@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from functools import partial
 from typing import Any
 
@@ -13,12 +13,13 @@ import torch
 from numpy import ndarray
 
 from data_loaders import leakage, targets
-from data_loaders.contracts import Field
+from data_loaders.contracts import Batch, Field
 from data_loaders.derived import materialise
 from data_loaders.gather import Gather
 from data_loaders.samplers.base import Sampler
 from data_loaders.samplers.sequential import Sequential
 from data_loaders.samplers.shuffle import Shuffle
+from data_loaders.series import stretches
 from data_loaders.splits.base import Fold, Split
 from data_loaders.store import Store
 from data_loaders.stream import Stream
@@ -124,6 +125,17 @@ class Data(lightning.LightningDataModule):
         """One part of the current fold (train, val, test), in order and once."""
         windows = getattr(self.fold, name)
         return self._stream(Sequential().bind(windows, self.batch_size, self._seed, self._reader(windows)), once=True)
+
+    def series(self, part: str) -> Iterator[Batch]:
+        """The whole series of a part, one Batch each: the stretches that hold its windows and no other part's, in order.
+
+        All fields cover the whole stretch, and `window_id` names its first sample. There are no targets, because a
+        series has one for each of its windows: streams carry what varies in time.
+        """
+        for stretch in stretches(self.store, self.windows, getattr(self.fold, part)):
+            windows, fields = stretch.windows(self.store), stretch.fields(self.fields, self.store)
+            gather = Gather(self.store, windows, fields, self.transforms, [], self.subjects, self._seed)
+            yield gather(np.zeros((1, 1), dtype=np.int64))
 
     def labels(self, name: str, windows: Windows, index: ndarray | None = None) -> ndarray:
         """A target, a stream at the anchors, or a metadata column: one row per window."""
