@@ -44,7 +44,8 @@ class Recording:
     `segments` are [start, stop) seconds (trials, runs, between gaps): no window crosses a border of one.
     `gain` and `offset` (volts, tesla, ... per integer step and channel) are given when the source holds int16:
     the store then keeps the integers. `ch_columns` is whatever else is known of each channel (`region`, `group`, `quality`, ...):
-    text or numbers, one per channel, "" or NaN where unknown. `decisions` says what the reader decided, in words for the user.
+    text or numbers, one per channel, "" or NaN where unknown. `space` says where the channels of a scan lie, so that values
+    per channel become an image again (`data_loaders.formats.space`). `decisions` says what the reader decided, in words for the user.
     """
 
     study: str
@@ -61,6 +62,7 @@ class Recording:
     units: tuple[str, ...] = ()
     ch_positions: Float[ndarray, "channel 3"] | None = None
     ch_columns: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    space: Mapping[str, Any] = field(default_factory=dict)
     bads: tuple[str, ...] = ()
     gain: Float[ndarray, "channel"] | None = None
     offset: Float[ndarray, "channel"] | None = None

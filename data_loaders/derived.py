@@ -69,7 +69,7 @@ def _changed(store: Store, index: int, transforms: Sequence[Transform]) -> Recor
     return Recording(
         **_entities(entry),
         sfreq=out.sfreq, ch_names=out.ch_names, ch_types=out.ch_types, ch_positions=out.ch_positions,
-        ch_columns=out.ch_columns,
+        ch_columns=out.ch_columns, space=entry.space,
         units=_units(entry, out),
         bads=tuple(out.bads), duration=len(signal) / out.sfreq, signal=signal, segments=segments,
         streams={name: _stream(store, index, name) for name in entry.streams},

@@ -54,6 +54,7 @@ class Entry:
     units: tuple[str, ...]
     ch_positions: Float[ndarray, "channel 3"]
     ch_columns: dict[str, tuple[Any, ...]]
+    space: dict[str, Any]
     bads: tuple[str, ...]
     segments: Float[ndarray, "segment 2"]
     demographics: dict[str, Any]
@@ -188,6 +189,7 @@ def entry_of(header: Mapping[str, Any]) -> Entry:
             "streams": streams,
             "ch_positions": positions,
             "ch_columns": columns,
+            "space": dict(header.get("space", {})),
             "segments": segments,
         }
     )

@@ -82,7 +82,7 @@ def _header_of(recording: Recording, file: str, key: str, history: Sequence[Mapp
         "name": recording.name, "file": file, "entities": entities, "sfreq": float(recording.sfreq), "duration": float(recording.duration),
         "ch_names": list(recording.ch_names), "ch_types": list(recording.ch_types), "units": list(recording.units),
         "ch_positions": positions.tolist(), "bads": list(recording.bads),
-        "ch_columns": _ch_columns(recording), "segments": segments.tolist(),
+        "ch_columns": _ch_columns(recording), "space": dict(recording.space), "segments": segments.tolist(),
         "demographics": {k: _plain(v) for k, v in recording.demographics.items()},
         "streams": {name: _stream_header(stream) for name, stream in recording.streams.items()},
         "gain": recording.gain.tolist() if as_int16 and recording.gain is not None else None,
