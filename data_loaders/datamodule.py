@@ -76,7 +76,7 @@ class Data(lightning.LightningDataModule):
         self.store = materialise(Store(self._store_path), self._transforms[:lead])
         self.transforms = self._transforms[lead:]
         self.windows, self.targets = self._labelled(self.rule.cut(self.store, self.extent))
-        self.subjects = sorted({self.store.entry(i).entities["subject"] for i in range(len(self.store))})
+        self.subjects = sorted(set(self.store.catalog["subject"]))
         self.folds = self.split.folds(self.windows, self._strata(), self._seed)
         self._ready = True
 

@@ -14,9 +14,10 @@ from jaxtyping import Float
 from numpy import ndarray
 from rich.progress import track
 
+from data_loaders.catalog import Entry
 from data_loaders.contracts import Recording, Stream
 from data_loaders.fields import info_of
-from data_loaders.store import Entry, Store
+from data_loaders.store import Store
 from data_loaders.transforms.base import SignalInfo, TooShortError, Transform, apply
 from data_loaders.writer import Writer
 
@@ -31,7 +32,9 @@ def materialise(store: Store, transforms: Sequence[Transform]) -> Store:
         return store
     history = [describe(transform) for transform in transforms]
     home = Path(os.environ.get("BRAINFM_CACHE") or store.path.with_name(f"{store.path.name}.derived"))
-    target = home / _digest([store.entry(i).sha256 + store.entry(i).key for i in range(len(store))], history)
+    target = home / _digest(
+        [str(sha) + key for sha, key in zip(store.catalog["sha256"], store.column("key"), strict=True)], history
+    )
     with Writer(target) as writer:
         todo = [i for i in range(len(store)) if not writer.done(_key(store.entry(i)))]
         names = ", ".join(type(transform).__name__ for transform in transforms)
@@ -73,7 +76,7 @@ def _changed(store: Store, index: int, transforms: Sequence[Transform]) -> Recor
         units=_units(entry, out),
         bads=tuple(out.bads), duration=len(signal) / out.sfreq, signal=signal, segments=segments,
         streams={name: _stream(store, index, name) for name in entry.streams},
-        events=store.events[store.events["recording"] == index].drop(columns="recording").reset_index(drop=True),
+        events=store.events_of(index),
         demographics=entry.demographics, source=entry.source, decisions=(*entry.decisions, *decisions),
     )  # fmt: skip
 

@@ -10,8 +10,9 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from data_loaders.catalog import Entry
 from data_loaders.contracts import Events, Field, Sampled
-from data_loaders.store import Entry, Store
+from data_loaders.store import Store
 from data_loaders.transforms.base import SignalInfo
 
 

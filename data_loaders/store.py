@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -14,70 +11,9 @@ import pandas as pd
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from data_loaders.catalog import CATALOG, EVENTS, Catalog
 from data_loaders.contracts import Spikes
-
-CATALOG, EVENTS = "catalog.parquet", "events.parquet"
-
-
-@dataclass(frozen=True)
-class Extent:
-    """Where a dataset lies in its file: a window is one range of bytes."""
-
-    offset: int
-    dtype: str
-    shape: tuple[int, ...]
-    sha256: str
-
-
-@dataclass(frozen=True)
-class StreamInfo:
-    """What the catalog knows of a named stream. `shape[0]` counts samples."""
-
-    sfreq: float
-    start: float
-    shape: tuple[int, ...]
-    names: tuple[str, ...]
-    unit: str
-
-
-@dataclass(frozen=True)
-class Entry:
-    """All that the catalog holds of one recording; `sha256` is of its signal, or of its spike times."""
-
-    name: str
-    file: str
-    entities: dict[str, str]
-    sfreq: float
-    duration: float
-    ch_names: tuple[str, ...]
-    ch_types: tuple[str, ...]
-    units: tuple[str, ...]
-    ch_positions: Float[ndarray, "channel 3"]
-    ch_columns: dict[str, tuple[Any, ...]]
-    space: dict[str, Any]
-    bads: tuple[str, ...]
-    segments: Float[ndarray, "segment 2"]
-    demographics: dict[str, Any]
-    streams: dict[str, StreamInfo]
-    extents: dict[str, Extent]
-    gain: Float[ndarray, "channel"] | None
-    offset: Float[ndarray, "channel"] | None
-    sha256: str
-    size: int
-    source: str
-    key: str
-    decisions: tuple[str, ...]
-    history: tuple[dict[str, Any], ...]
-
-    @property
-    def n_times(self) -> int:
-        """Ticks of the recording's clock."""
-        return round(self.duration * self.sfreq)
-
-    @property
-    def has_spikes(self) -> bool:
-        """True where the channels are units with spike times."""
-        return "spikes/times" in self.extents
+from data_loaders.extents import Bytes, Extent, Local, Stretch
 
 
 class Store:
@@ -86,19 +22,19 @@ class Store:
     Raises FileNotFoundError where there is no catalog, and ValueError where a file is not the one the catalog describes.
     """
 
-    def __init__(self, path: str | Path) -> None:
+    def __init__(self, path: str | Path, content: Bytes | None = None) -> None:
         self.path = Path(path)
-        if not (self.path / CATALOG).is_file():
+        self.content = content or Local(self.path)
+        try:
+            self._catalog = Catalog(self.content.table(CATALOG), str(self.path / CATALOG))
+        except FileNotFoundError:
             raise FileNotFoundError(
                 f"{self.path} is no store (it has no {CATALOG}): make it with `brainfm prepare SOURCE {self.path}`"
-            )
-        self.catalog = pd.read_parquet(self.path / CATALOG)
-        self.events = pd.read_parquet(self.path / EVENTS)
-        self.entry = lru_cache(maxsize=None)(self._entry)
-        self._map = lru_cache(maxsize=512)(self._open)
+            ) from None
+        self.entry, self.column = self._catalog.entry, self._catalog.column
 
     def __len__(self) -> int:
-        return len(self.catalog)
+        return len(self._catalog)
 
     def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
         return Store, (self.path,)
@@ -114,11 +50,32 @@ class Store:
                 writer.write(recording)
         return Store(path)
 
+    @property
+    def catalog(self) -> pd.DataFrame:
+        """One row per recording: names, entities, rates, lengths, checksums, and where its signal or spikes lie."""
+        return self._catalog.table
+
+    @cached_property
+    def events(self) -> pd.DataFrame:
+        """The events of all recordings, in the catalog's order: `recording`, `onset` and what else was noted. Read when asked for."""
+        return pd.read_parquet(self.content.table(EVENTS))
+
+    def events_of(self, recording: int) -> pd.DataFrame:
+        """The events of one recording, from its own first row."""
+        low, high = np.searchsorted(self.events["recording"].to_numpy(), (recording, recording + 1))
+        return self.events.iloc[low:high].drop(columns="recording").reset_index(drop=True)
+
+    @property
+    def segments(self) -> tuple[Int[ndarray, "segment"], Float[ndarray, "segment 2"]]:
+        """The recording and the [start, stop) seconds of every segment of the store."""
+        return self._catalog.segments
+
     def signal(
         self, recording: int, start: int, stop: int, out: ndarray | None = None
     ) -> Float[ndarray, "time channel"]:
         """Samples [start, stop) in SI units, float32; written into `out` where given."""
-        entry, raw = self.entry(recording), self._map(recording, "signal")[start:stop]
+        entry = self.entry(recording)
+        raw = self.raw(recording, "signal", start, stop)
         out = np.empty(raw.shape, np.float32) if out is None else out
         if entry.gain is None or entry.offset is None:
             np.copyto(out, raw)
@@ -127,13 +84,26 @@ class Store:
             out += entry.offset.astype(np.float32)
         return out
 
+    def raw(self, recording: int, dataset: str, start: int, stop: int) -> ndarray:
+        """Rows [start, stop) of a dataset, as they lie on disk; like a slice, they end where the dataset ends."""
+        extent = self._extent(recording, dataset)
+        start, stop, _ = slice(start, stop).indices(extent.shape[0])
+        out = np.empty((max(0, stop - start), *extent.shape[1:]), extent.dtype)
+        self.content.read(self.stretch(recording, dataset, start, start + len(out)), out)
+        return out
+
+    def stretch(self, recording: int, dataset: str, start: int, stop: int) -> Stretch:
+        """Where rows [start, stop) of a dataset lie. Raises ValueError with the datasets there are."""
+        entry = self.entry(recording)
+        return Stretch(entry.file, entry.size, self._extent(recording, dataset), start, stop)
+
     def stream(self, recording: int, name: str, start: int, stop: int) -> ndarray:
         """Samples [start, stop) of a named stream, on its own clock."""
-        return self._map(recording, f"streams/{name}")[start:stop]
+        return self.raw(recording, f"streams/{name}", start, stop)
 
     def spikes(self, recording: int, start: float, stop: float) -> Spikes:
         """Spikes in [start, stop) seconds of the recording."""
-        times, channels = self._map(recording, "spikes/times"), self._map(recording, "spikes/channels")
+        times, channels = self._whole(recording, "spikes/times"), self._whole(recording, "spikes/channels")
         low, high = np.searchsorted(times, (start, stop))
         return Spikes(np.asarray(times[low:high]), np.asarray(channels[low:high]))
 
@@ -141,59 +111,21 @@ class Store:
         self, recording: int, start: Float[ndarray, "row"], stop: Float[ndarray, "row"]
     ) -> tuple[Int[ndarray, "spike"], Spikes]:
         """Spikes of several stretches [start, stop), and the row of each."""
-        times, channels = self._map(recording, "spikes/times"), self._map(recording, "spikes/channels")
+        times, channels = self._whole(recording, "spikes/times"), self._whole(recording, "spikes/channels")
         low, high = np.searchsorted(times, start), np.searchsorted(times, stop)
         count = high - low
         row = np.repeat(np.arange(len(low)), count)
         index = np.arange(count.sum()) + np.repeat(low - np.cumsum(count) + count, count)
         return row, Spikes(times[index], channels[index])
 
-    def _entry(self, recording: int) -> Entry:
-        return entry_of(json.loads(self.catalog["header"].iat[recording]))
+    def _whole(self, recording: int, dataset: str) -> ndarray:
+        entry = self.entry(recording)
+        return self.content.whole(entry.file, entry.size, self._extent(recording, dataset))
 
-    def _open(self, recording: int, dataset: str) -> ndarray:
+    def _extent(self, recording: int, dataset: str) -> Extent:
         entry = self.entry(recording)
         if dataset not in entry.extents:
             raise ValueError(
                 f"{entry.name} has no {dataset!r}; it has {sorted(entry.extents)}: name one of these as the field's source"
             )
-        extent, file = entry.extents[dataset], self.path / entry.file
-        if not file.is_file() or file.stat().st_size != entry.size:
-            raise ValueError(
-                f"{file} is missing or not the file in the catalog ({entry.size:,} bytes): run `brainfm prepare` again"
-            )
-        if 0 in extent.shape:
-            return np.zeros(extent.shape, extent.dtype)
-        # a plain view: the memmap class costs a Python call for each slice
-        return np.memmap(file, extent.dtype, "r", extent.offset, extent.shape).view(np.ndarray)
-
-
-def entry_of(header: Mapping[str, Any]) -> Entry:
-    """An Entry from the header that lies in each file and, again, in the catalog."""
-    arrays = {name: _array(header[name]) for name in ("gain", "offset")}
-    tuples = {name: tuple(header[name]) for name in ("ch_names", "ch_types", "units", "bads", "decisions", "history")}
-    extents = {k: Extent(**{**v, "shape": tuple(v["shape"])}) for k, v in header["extents"].items()}
-    streams = {
-        k: StreamInfo(**{**v, "shape": tuple(v["shape"]), "names": tuple(v["names"])})
-        for k, v in header["streams"].items()
-    }
-    columns = {name: tuple(column) for name, column in header.get("ch_columns", {}).items()}
-    positions = np.asarray(header["ch_positions"], dtype=float).reshape(-1, 3)
-    segments = np.asarray(header["segments"], dtype=float).reshape(-1, 2)
-    return Entry(
-        **{
-            **header,
-            **arrays,
-            **tuples,
-            "extents": extents,
-            "streams": streams,
-            "ch_positions": positions,
-            "ch_columns": columns,
-            "space": dict(header.get("space", {})),
-            "segments": segments,
-        }
-    )
-
-
-def _array(values: list[float] | None) -> Float[ndarray, "channel"] | None:
-    return None if values is None else np.asarray(values, dtype=float)
+        return entry.extents[dataset]

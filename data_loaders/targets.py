@@ -12,7 +12,7 @@ from __future__ import annotations
 import difflib
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 
 import numpy as np
@@ -21,10 +21,9 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from data_loaders.catalog import ENTITIES
 from data_loaders.store import Store
 from data_loaders.windows import Windows
-
-_ENTITIES = ("study", "subject", "session", "task", "run", "modality")
 
 
 class Target(ABC):
@@ -140,11 +139,11 @@ def _find(path: str, windows: Windows, store: Store) -> tuple[str, str]:
 
 def _tables(windows: Windows, store: Store) -> dict[str, list[str]]:
     entries = [store.entry(int(r)) for r in np.unique(windows.recording)]
-    own = {*_ENTITIES, "recording_name", "segment", "sfreq"}
+    own = {*ENTITIES, "recording_name", "segment", "sfreq"}
     return {
         "events": [str(name) for name in windows.metadata.columns if name not in own],
         "participants": sorted({name for entry in entries for name in entry.demographics}),
-        "recording": list(_ENTITIES),
+        "recording": list(ENTITIES),
         "stream": sorted({name for entry in entries for name in entry.streams}),
     }
 
@@ -164,7 +163,7 @@ def _stream(name: str, store: Store) -> StreamTarget:
 
 def _with_participants(windows: Windows, store: Store, column: str) -> Windows:
     values = [store.entry(int(r)).demographics.get(column) for r in windows.recording]
-    return Windows(**{**windows.__dict__, "metadata": windows.metadata.assign(**{column: values})})
+    return replace(windows, metadata=windows.metadata.assign(**{column: values}))
 
 
 def _column(column: str, patterns: tuple[str, ...], windows: Windows) -> ColumnTarget:

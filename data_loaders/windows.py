@@ -12,7 +12,8 @@ import pandas as pd
 from jaxtyping import Int
 from numpy import ndarray
 
-from data_loaders.store import Entry, Store
+from data_loaders.catalog import Entry
+from data_loaders.store import Store
 
 # a window id is recording * 2**40 + anchor: the same in every split, order and rank, and short enough for int64
 _ANCHOR_BITS = 40

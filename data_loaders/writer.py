@@ -5,7 +5,8 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -14,12 +15,12 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from data_loaders import catalog
+from data_loaders.catalog import CATALOG, ENTITIES, EVENTS, Entry
 from data_loaders.contracts import Recording, Stream
-from data_loaders.store import CATALOG, EVENTS, Entry, entry_of
 
 # BIDS writes a missing value so
 _MISSING = "n/a"
-_ENTITIES = ("study", "subject", "session", "task", "run", "modality")
 
 
 class Writer:
@@ -63,20 +64,21 @@ class Writer:
         header["extents"] = _write_file(temporary, recording, header)
         _finish(temporary, target)
         header = self._headers[file] = _header(target)
-        return entry_of(header)
+        return catalog.entry_of(header)
 
     def flush(self) -> None:
         """Writes the catalog and the table of events."""
         headers = [self._headers[file] for file in sorted(self._headers)]
-        _replace(self.path / EVENTS, _all_events(self.path, headers))
-        _replace(self.path / CATALOG, pd.DataFrame([_row(header) for header in headers]))
+        events = _all_events(self.path, headers)
+        _replace(self.path / EVENTS, partial(events.to_parquet, index=False))
+        _replace(self.path / CATALOG, partial(catalog.write, headers=headers))
 
 
 def _header_of(recording: Recording, file: str, key: str, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
     n_chans = len(recording.ch_names)
     positions = np.full((n_chans, 3), np.nan) if recording.ch_positions is None else recording.ch_positions
     segments = np.array([[0.0, recording.duration]]) if recording.segments is None else recording.segments
-    entities = {name: getattr(recording, name) for name in _ENTITIES} | {"recording_name": recording.name}
+    entities = {name: getattr(recording, name) for name in ENTITIES} | {"recording_name": recording.name}
     as_int16 = _lossless(recording)
     return {
         "name": recording.name, "file": file, "entities": entities, "sfreq": float(recording.sfreq), "duration": float(recording.duration),
@@ -186,22 +188,6 @@ def _header(path: Path) -> dict[str, Any]:
         return json.loads(file["header"][()]) | {"size": path.stat().st_size}
 
 
-def _row(header: dict[str, Any]) -> dict[str, Any]:
-    main = (
-        header["extents"].get("signal")
-        or header["extents"].get("spikes/times")
-        or {"offset": 0, "dtype": "", "shape": [0]}
-    )
-    columns = ("name", "file", "sfreq", "duration", "sha256", "size")
-    row = header["entities"] | {name: header[name] for name in columns} | {"n_chans": len(header["ch_names"])}
-    return row | {
-        "offset": main["offset"],
-        "dtype": main["dtype"],
-        "shape": main["shape"],
-        "header": json.dumps(header),
-    }
-
-
 def _all_events(path: Path, headers: list[dict[str, Any]]) -> pd.DataFrame:
     tables = [_read_events(path / header["file"]).assign(recording=index) for index, header in enumerate(headers)]
     table = pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)
@@ -224,9 +210,9 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _replace(target: Path, table: pd.DataFrame) -> None:
+def _replace(target: Path, write: Callable[[Path], Any]) -> None:
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    table.to_parquet(temporary, index=False)
+    write(temporary)
     _finish(temporary, target)
 
 

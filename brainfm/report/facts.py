@@ -68,9 +68,10 @@ def protocol(run: Results) -> str:
 def decisions(run: Results) -> list[str]:
     """What the readers decided about each recording, as the store keeps it; a decision made of many is told once."""
     told: dict[str, list[str]] = {}
-    for header in map(json.loads, _catalog(run).get("header", [])):
-        for decision in header.get("decisions", []):
-            told.setdefault(decision, []).append(header["name"])
+    catalog = _catalog(run)
+    for name, decided in zip(catalog.get("name", []), map(json.loads, catalog.get("decisions", [])), strict=False):
+        for decision in decided:
+            told.setdefault(decision, []).append(name)
     return [
         f"{names[0] if len(names) == 1 else f'{len(names)} recordings'}: {decision}" for decision, names in told.items()
     ]

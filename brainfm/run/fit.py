@@ -34,7 +34,7 @@ def fit(recipe: Recipe, out: Path, command: Sequence[str] | None = None) -> Path
     run.claim(recipe.resolved, afresh=recipe.debug)
     leakage.check_monitor(recipe.trainer["monitor"])
     store = recipe.data.store
-    hashes = {store.entry(i).name: store.entry(i).sha256 for i in range(len(store))}
+    hashes = dict(zip(store.catalog["name"], store.catalog["sha256"], strict=True))
     notes = Provenance(run.path, run.recipe(), hashes, recipe.seed, command or command_line())
     for number in range(len(recipe.data.folds)):
         if run.done(number):

@@ -14,9 +14,10 @@ import numpy as np
 from jaxtyping import Bool, Float, Int, UInt64
 from numpy import ndarray
 
+from data_loaders.catalog import Entry
 from data_loaders.intervals import covered, evenly
 from data_loaders.leakage.base import LeakageError, Pair
-from data_loaders.store import Entry, Store
+from data_loaders.store import Store
 from data_loaders.windows import Windows, decode_id
 
 # a recording of up to 4 minutes is read whole. Of a longer one: a block, and a comb whose period is shorter than the

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 import pytest
 
 from data_loaders.contracts import Recording, Spikes, Stream
@@ -128,3 +129,57 @@ def test_arrays_with_a_missing_label_or_nan_are_refused(tmp_path: Path) -> None:
     X[1, 0, 0] = np.nan
     with pytest.raises(ValueError, match="first: trial 1"):
         Store.from_arrays(tmp_path, X, [0, 1, 0], sfreq=5.0)
+
+
+def test_recordings_with_the_same_channels_share_them_in_memory_and_on_disk(tmp_path: Path) -> None:
+    store = stored(tmp_path, *(recording(f"{subject:02d}") for subject in range(20)))
+    assert store.entry(0).ch_names is store.entry(19).ch_names
+    assert np.shares_memory(store.entry(3).ch_positions, store.entry(7).ch_positions)
+    table = pq.ParquetFile(tmp_path / "catalog.parquet", read_dictionary=["ch_names"]).read()
+    assert len(table["ch_names"].chunk(0).dictionary) == 1
+
+
+def test_a_catalog_of_another_version_asks_to_be_made_anew_and_prepare_does_so(tmp_path: Path) -> None:
+    store = stored(tmp_path, recording())
+    store.catalog.to_parquet(tmp_path / "catalog.parquet")
+    with pytest.raises(ValueError, match="another version of brainfm: run `brainfm prepare` again"):
+        Store(tmp_path)
+    Writer(tmp_path).flush()
+    assert Store(tmp_path).entry(0).decisions == ("ECG left out",)
+
+
+def test_columns_of_the_catalog_agree_with_its_entries(tmp_path: Path) -> None:
+    segments = np.array([[0.0, 2.0], [3.0, 5.0]])
+    gain, offset = np.full(3, 1e-5), np.full(3, 2e-5)
+    signal = np.arange(1500).reshape(500, 3) * 1e-5 + 2e-5
+    whole = recording("02", signal=signal, gain=gain, offset=offset, bads=("Pz",), segments=segments)
+    store = stored(tmp_path, recording("01"), whole)
+    of, stretches = store.segments
+    assert of.tolist() == [0, 1, 1]
+    assert np.array_equal(stretches[1:], segments)
+    assert np.array_equal(store.entry(1).segments, segments)
+    assert store.column("key") == ["01.edf", "02.edf"] == [store.entry(i).key for i in (0, 1)]
+    assert store.column("bads") == [(), ("Pz",)]
+    assert store.entry(0).gain is None
+    assert np.array_equal(store.entry(1).offset, offset)
+    assert np.isnan(store.entry(0).ch_positions).all()
+
+
+def test_entries_read_from_the_catalog_equal_those_of_the_files(tmp_path: Path) -> None:
+    with Writer(tmp_path) as writer:
+        written = writer.write(recording(), key="k", history=[{"transform": "Filter"}])
+    entry = Store(tmp_path).entry(-1)
+    for name, value in vars(written).items():
+        assert np.array_equal(getattr(entry, name), value, equal_nan=name == "ch_positions"), name
+
+
+def test_events_of_one_recording_are_its_own(tmp_path: Path) -> None:
+    store = stored(tmp_path, recording("01"), recording("02", events=None), recording("03"))
+    assert [len(store.events_of(i)) for i in range(3)] == [2, 0, 2]
+    assert store.events_of(2)["trial_type"].tolist() == ["left", "rechts ä"]
+
+
+def test_reading_past_the_end_gives_what_there_is(tmp_path: Path) -> None:
+    store = stored(tmp_path, recording())
+    assert store.signal(0, 490, 600).shape == (10, 3)
+    assert store.signal(0, 600, 700).shape == (0, 3)

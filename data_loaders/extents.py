@@ -1,0 +1,129 @@
+"""Where the bytes of a store come from: the one seam through which every sample is read, from a disk or from a bucket."""
+
+from __future__ import annotations
+
+import math
+import os
+from abc import ABC, abstractmethod
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy import ndarray
+
+# file descriptors and maps that stay open; what falls out is closed when its last reader has let go
+_OPEN = 256
+
+
+@dataclass(frozen=True)
+class Extent:
+    """Where a dataset lies in its file: a window is one range of bytes."""
+
+    offset: int
+    dtype: str
+    shape: tuple[int, ...]
+    sha256: str
+
+    @property
+    def row_bytes(self) -> int:
+        """Bytes of one sample over all channels."""
+        return np.dtype(self.dtype).itemsize * math.prod(self.shape[1:])
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """Rows [start, stop) of a dataset of a file that has `size` bytes."""
+
+    file: str
+    size: int
+    extent: Extent
+    start: int
+    stop: int
+
+
+class Bytes(ABC):
+    """The files of a store, by names relative to it. Thread-safe; memory does not grow with what was read.
+
+    Raises ValueError where a file is not the one the catalog describes.
+    """
+
+    @abstractmethod
+    def table(self, name: str) -> Any:
+        """A parquet file of the store, as a path or an open file. Raises FileNotFoundError where there is none."""
+
+    @abstractmethod
+    def read(self, stretch: Stretch, out: ndarray) -> None:
+        """Fills `out`, contiguous and of the extent's dtype, with the rows of a stretch."""
+
+    @abstractmethod
+    def whole(self, file: str, size: int, extent: Extent) -> ndarray:
+        """All rows of a dataset, read-only: for searching in spike times and for short streams, never for signals."""
+
+    def prefetch(self, stretches: Sequence[Stretch]) -> None:  # noqa: B027  (a disk has nothing to prepare)
+        """Says what will be read soon, in this order, so that many requests can be under way at once."""
+
+
+class Local(Bytes):
+    """A folder. Windows are read with one system call each, straight to where they are wanted.
+
+    Not through a map: pages of a map count as this process's memory, which would grow with every recording touched.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self._file = lru_cache(maxsize=_OPEN)(self._opened)
+        self._map = lru_cache(maxsize=_OPEN)(self._mapped)
+
+    def table(self, name: str) -> Path:
+        if not (self.path / name).is_file():
+            raise FileNotFoundError(self.path / name)
+        return self.path / name
+
+    def read(self, stretch: Stretch, out: ndarray) -> None:
+        extent, file = stretch.extent, self._file(stretch.file, stretch.size)
+        if out.size:
+            _fill(file, extent.offset + stretch.start * extent.row_bytes, out)
+
+    def whole(self, file: str, size: int, extent: Extent) -> ndarray:
+        return self._map(file, size, extent)
+
+    def _mapped(self, file: str, size: int, extent: Extent) -> ndarray:
+        self._file(file, size)
+        if 0 in extent.shape:
+            return np.zeros(extent.shape, extent.dtype)
+        # a plain view: the memmap class costs a Python call for each slice
+        return np.memmap(self.path / file, extent.dtype, "r", extent.offset, extent.shape).view(np.ndarray)
+
+    def _opened(self, file: str, size: int) -> _File:
+        path = self.path / file
+        if not path.is_file() or path.stat().st_size != size:
+            raise ValueError(
+                f"{path} is missing or not the file in the catalog ({size:,} bytes): run `brainfm prepare` again"
+            )
+        return _File(path)
+
+
+class _File:
+    """A descriptor that closes when nobody reads from it any more."""
+
+    def __init__(self, path: Path) -> None:
+        self.path, self.number = path, os.open(path, os.O_RDONLY | os.O_CLOEXEC)
+
+    def __del__(self) -> None:
+        os.close(self.number)
+
+
+def _fill(file: _File, offset: int, out: ndarray) -> None:
+    read = os.preadv(file.number, [out.data], offset)
+    if read == out.nbytes:
+        return
+    # one call moves at most 2 GiB
+    rest = out.reshape(-1).view(np.uint8)
+    while read < rest.size:
+        more = os.preadv(file.number, [rest[read:].data], offset + read)
+        if more == 0:
+            raise ValueError(f"{file.path} ends before byte {offset + rest.size:,}: run `brainfm prepare` again")
+        read += more
