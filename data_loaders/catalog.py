@@ -203,7 +203,7 @@ def _cell(name: str, header: Mapping[str, Any]) -> Any:
     if name in _ARRAYS:
         values = header["offset" if name == "ch_offset" else name]
         return None if values is None else np.asarray(values, dtype=float).tobytes()
-    return json.dumps(header.get(name, {}), sort_keys=True) if name in (*_SHARED, "extents") else header[name]
+    return json.dumps(header.get(name, {})) if name in (*_SHARED, "extents") else header[name]
 
 
 def _main(header: Mapping[str, Any]) -> Mapping[str, Any]:
