@@ -10,7 +10,7 @@ ROOT = Path(__file__).parents[1]
 FLOORS = {
     "data_loaders.contracts": 0,
     "brainfm.files": 1,
-    "brainfm.nn": 1, "brainfm.statistics": 1, "brainfm.checkpoints": 1,
+    "brainfm.nn": 1, "brainfm.linear": 1, "brainfm.statistics": 1, "brainfm.checkpoints": 1,
     "brainfm.encoders": 2, "brainfm.stimuli": 2, "brainfm.baselines": 2,
     "brainfm.objectives": 3, "brainfm.evaluators": 3, "brainfm.generate": 3,
     "brainfm.systems": 4,

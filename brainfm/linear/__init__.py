@@ -1,0 +1,1 @@
+"""Linear regression at any size: one ridge engine for baselines, probes and encoding models."""
