@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from typing import Any, Protocol, runtime_checkable
 
-import numpy as np
 import pandas as pd
 import torch
 from jaxtyping import Bool, Float, Int
