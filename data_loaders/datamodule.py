@@ -121,9 +121,12 @@ class Data(lightning.LightningDataModule):
         """The test part, in order."""
         return self.part("test")
 
-    def part(self, name: str) -> Stream:
-        """One part of the current fold (train, val, test), in order and once."""
+    def part(self, name: str, at_most: int | None = None) -> Stream:
+        """One part of the current fold (train, val, test), in order and once; of a larger one `at_most` windows, at random."""
         windows = getattr(self.fold, name)
+        if at_most is not None and len(windows) > at_most:
+            drawn = np.random.default_rng(self._seed).choice(len(windows), at_most, replace=False)
+            windows = windows.take(np.sort(drawn))
         return self._stream(Sequential().bind(windows, self.batch_size, self._seed, self._reader(windows)), once=True)
 
     def series(self, part: str) -> Iterator[Batch]:

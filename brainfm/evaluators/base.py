@@ -33,7 +33,8 @@ class Labels(Protocol):
 class Evaluator(ABC):
     """Of each fold it sees the predictions, then the data for baselines; of the run the predictions of all folds.
 
-    The order is begin, update for each test batch, fit_baselines, compute; then `predictions` holds what it saw.
+    The order is begin, update for each test batch, fit_baselines, update_train for each batch of a sample of the training
+    part, compute; then `predictions` holds what it saw.
     """
 
     @abstractmethod
@@ -47,6 +48,12 @@ class Evaluator(ABC):
     @abstractmethod
     def fit_baselines(self, train: Iterable[Batch], test: Iterable[Batch]) -> None:
         """Fits the baselines on the training part and lets them predict the test part."""
+
+    def update_train(self, prediction: dict[str, Tensor], batch: Batch) -> None:  # noqa: B027
+        """Takes predictions of windows that the model was trained on, from which `Decoding` learns how much it learned by heart.
+
+        By default nothing is done with them.
+        """
 
     @abstractmethod
     def compute(self, table: pd.DataFrame) -> Scores:

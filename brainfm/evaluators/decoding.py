@@ -26,7 +26,7 @@ from brainfm.statistics import scored
 from brainfm.statistics.metrics import ClassTally, ValueTally, mean
 from brainfm.statistics.predictions import WINDOW_COLUMNS, Predicted, from_table, to_table
 from brainfm.statistics.summary import Draws, chosen, summarise
-from brainfm.statistics.units import groups
+from brainfm.statistics.units import Groups, groups, number
 from data_loaders.contracts import SCORE_COLUMNS, Batch, Scores
 
 METRICS = (*ClassTally.metrics, *ValueTally.metrics)
@@ -60,6 +60,7 @@ class Decoding(Evaluator):
         self._test = Outputs()
         self._fitted: dict[str, list[Baseline]] = {}
         self._beside = Outputs()
+        self._known = Outputs()
 
     def update(self, prediction: dict[str, Tensor], batch: Batch) -> None:
         unknown = sorted(set(prediction) - set(batch.targets))
@@ -67,9 +68,7 @@ class Decoding(Evaluator):
             raise ValueError(
                 f"the model predicts {unknown[0]!r}, batches have {sorted(batch.targets)}: add it to data.targets"
             )
-        self._test.add(
-            batch, {(self._model, name): output.float().cpu().numpy() for name, output in prediction.items()}
-        )
+        self._test.add(batch, self._ours(prediction))
 
     def fit_baselines(self, train: Iterable[Batch], test: Iterable[Batch]) -> None:
         wanted = {name: self._suited(name) for name in self._test.targets()}
@@ -90,6 +89,10 @@ class Decoding(Evaluator):
         for batch in test:
             self._beside.add(batch, self._outputs(_signal(batch)))
 
+    def update_train(self, prediction: dict[str, Tensor], batch: Batch) -> None:
+        beside = self._outputs(_signal(batch)) if self._fitted else {}
+        self._known.add(batch, self._ours(prediction) | beside)
+
     def compute(self, table: pd.DataFrame) -> Scores:
         self._predictions = pd.concat([to_table(p) for p in self._predicted(table)], ignore_index=True)
         rows = pd.concat([self._rows(predicted) for predicted in from_table(self._predictions)], ignore_index=True)
@@ -104,7 +107,10 @@ class Decoding(Evaluator):
     def summarise(self, predictions: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         draws = Draws(self.n_permutations, self.n_bootstraps, against=str(rows["model"].iloc[0]))
         how = rows.groupby(["model", "target"], sort=False)["chosen"].agg(_together).reset_index()
-        return summarise(predictions, self.metrics, draws).merge(how, on=["model", "target"], how="left")
+        return summarise(predictions, self.metrics, draws, rows).merge(how, on=["model", "target"], how="left")
+
+    def _ours(self, prediction: dict[str, Tensor]) -> dict[tuple[str, str], ndarray]:
+        return {(self._model, name): output.float().cpu().numpy() for name, output in prediction.items()}
 
     def _suited(self, target: str) -> list[Baseline]:
         """The baselines for a target; what is left out is printed with the reason."""
@@ -143,17 +149,31 @@ class Decoding(Evaluator):
         """Everything that was predicted, in the order of the table."""
         windows = table.rename_axis("window_id").reset_index()
         windows = windows.assign(**{name: "" for name in WINDOW_COLUMNS if name not in windows.columns})
-        windows = windows[list(WINDOW_COLUMNS)]
-        ours, theirs = (part.values(windows) for part in (self._test, self._beside))
+        return self._of(windows[list(WINDOW_COLUMNS)], self._test, self._beside)
+
+    def _of(self, windows: pd.DataFrame, *outputs: Outputs) -> list[Predicted]:
+        """What was said of these windows, one per target; the truth is that of the first outputs."""
+        said = {key: values for part in outputs for key, values in part.values(windows).items()}
         found = []
-        for name in self._test.targets():
-            models = {model: values for (model, target), values in (ours | theirs).items() if target == name}
+        for name in outputs[0].targets():
+            models = {model: values for (model, target), values in said.items() if target == name}
             classes = self._targets[name].classes
-            truth = self._test.truth(name, windows)
+            truth = outputs[0].truth(name, windows)
             truth = truth if classes else truth.reshape(len(truth), -1)
             names = tuple(map(str, classes or self._targets[name].names))
             found.append(Predicted(name, windows, truth, models, names))
         return found
+
+    def _train_scores(self, target: str, by_subject: bool) -> dict[str, dict[str, float]]:
+        """Each model's metrics on windows that it was trained on, on the level of the test scores; none where not asked."""
+        if target not in self._known.targets():
+            return {}
+        ids = {"window_id": self._known.ids("window_id"), "subject": self._known.ids("subject")}
+        windows = pd.DataFrame(ids).assign(seed=0)
+        found = next(p for p in self._of(windows, self._known) if p.target == target)
+        codes = number(windows, ["subject"] if by_subject else ["seed"])
+        values = scored.observed(found, Groups("train", codes, np.unique(codes), by_subject))
+        return {model: {metric: float(mean(score)) for metric, score in of.items()} for model, of in values.items()}
 
     def _rows(self, predicted: Predicted) -> pd.DataFrame:
         """The score rows of one fold and target."""
@@ -162,13 +182,15 @@ class Decoding(Evaluator):
         null, _ = scored.by_chance(predicted, grouping, self.n_permutations, seed=0)
         about = _about(predicted, grouping.members(), grouping.by_subject)
         beside = {b.name: b for b in self._fitted.get(predicted.target, [])}
+        train = self._train_scores(predicted.target, grouping.by_subject)
         rows = []
         for model, metric in product(values, chosen(predicted, self.metrics)):
             score = {"value": values[model][metric], "chance": mean(null[model][metric], axis=0), "ceiling": np.nan}
             score["baseline"] = _best_linear(values, metric, [name for name, b in beside.items() if b.linear])
+            score["train"] = train.get(model, {}).get(metric, np.nan)
             how = beside[model].chosen if model in beside else ""
             rows.append(about.assign(model=model, target=predicted.target, metric=metric, chosen=how, **score))
-        return pd.concat(rows, ignore_index=True)[[*SCORE_COLUMNS, "chosen"]]
+        return pd.concat(rows, ignore_index=True)[[*SCORE_COLUMNS, "train", "chosen"]]
 
 
 def _defaults() -> list[Baseline]:

@@ -86,7 +86,8 @@ class Results:
         if self.finished:
             return pd.read_csv(self.path / SUMMARY)
         model = self.recipe.get("encoder", {}).get("class_path", "").rpartition(".")[2] or None
-        return summarise(pd.concat([fold.predictions for fold in self.folds]), draws=Draws(against=model))
+        predictions = pd.concat([fold.predictions for fold in self.folds])
+        return summarise(predictions, draws=Draws(against=model), rows=self.rows)
 
     @property
     def finished(self) -> bool:

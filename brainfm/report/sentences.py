@@ -64,7 +64,7 @@ def caveats(n_subjects: int, n_folds: int, n_seeds: int) -> list[str]:
     if n_subjects == 1:
         told.append(
             "One subject: the interval speaks of these recordings, not of other people. Folds share training data and are "
-            "no independent samples."
+            "no independent samples: the interval is widened for that, paired differences are not."
         )
     elif n_subjects < 10:
         told.append(

@@ -15,6 +15,8 @@ from brainfm.run.train import device_of, reproducible
 from brainfm.systems.training import Training
 from data_loaders.contracts import SCORE_COLUMNS
 
+_TRAIN_WINDOWS = 5_000  # of the training part are predicted too: how much better these are widens the intervals
+
 
 def judge(recipe: Recipe, objective: Objective) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The predictions and the scores of the current fold's test part, baselines among them; none without evaluators."""
@@ -24,14 +26,17 @@ def judge(recipe: Recipe, objective: Objective) -> tuple[pd.DataFrame, pd.DataFr
     for evaluator in evaluators:
         evaluator.begin(model_name(recipe), data.targets, data.facts())
     with reproducible(recipe.seed):
-        for prediction, batch in predicted(objective, data.part("test"), device_of(Training(**recipe.trainer))):
+        device = device_of(Training(**recipe.trainer))
+        for prediction, batch in predicted(objective, data.part("test"), device):
             for evaluator in evaluators:
                 evaluator.update(prediction, batch)
         table = data.metadata("test").assign(seed=recipe.seed)
-        scores = []
         for evaluator in evaluators:
             evaluator.fit_baselines(data.part("train"), data.part("test"))
-            scores.append(evaluator.compute(table).rows)
+        for prediction, batch in predicted(objective, data.part("train", at_most=_TRAIN_WINDOWS), device):
+            for evaluator in evaluators:
+                evaluator.update_train(prediction, batch)
+        scores = [evaluator.compute(table).rows for evaluator in evaluators]
     # two evaluators hold the same predictions of the trained model
     predictions = pd.concat([evaluator.predictions for evaluator in evaluators]).reset_index()
     once = predictions.drop_duplicates(["window_id", "model", "target"]).set_index("window_id")

@@ -22,12 +22,17 @@ def draw_weights(
 
 
 def expanded_interval(
-    resampled: Float[ndarray, "resample"], value: float, strata: Int[ndarray, "cluster"], level: float = 0.95
+    resampled: Float[ndarray, "resample"],
+    value: float,
+    strata: Int[ndarray, "cluster"],
+    inflation: float = 1.0,
+    level: float = 0.95,
 ) -> tuple[float, float]:
     """The bootstrap percentiles around `value`, moved outwards as a t interval is wider than a normal one.
 
     The plain percentile interval covers too little with few clusters. Its median is moved onto the value: resamples
-    lose classes and variance, which pulls macro F1 and R2 down in every one of them. NaN where the spread is unknown.
+    lose classes and variance, which pulls macro F1 and R2 down in every one of them. `inflation` multiplies the variance
+    (see `brainfm.statistics.dependence`). NaN where the spread is unknown.
     Reference: Hesterberg 2015, What teachers should know about the bootstrap, https://doi.org/10.1080/00031305.2015.1089789
     """
     n_clusters, n_strata = len(strata), len(np.unique(strata))
@@ -37,7 +42,8 @@ def expanded_interval(
     widening = np.sqrt(n_clusters / freedom)  # one stratum: sqrt(n / (n - 1))
     tail = stats.norm.cdf(widening * stats.t.ppf((1 - level) / 2, freedom))
     low, middle, high = np.nanquantile(resampled, [tail, 0.5, 1 - tail])
-    return float(value + low - middle), float(value + high - middle)
+    wider = np.sqrt(inflation)
+    return float(value + wider * (low - middle)), float(value + wider * (high - middle))
 
 
 def resampled_values(

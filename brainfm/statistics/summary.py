@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from brainfm.statistics import paired, scored
+from brainfm.statistics import dependence, paired, scored
 from brainfm.statistics.bootstrap import draw_weights, expanded_interval
 from brainfm.statistics.metrics import mean
 from brainfm.statistics.permutation import p_value
@@ -29,32 +29,76 @@ class Draws:
     against: str | None = None
 
 
-def summarise(table: pd.DataFrame, metrics: Sequence[str] | None = None, draws: Draws | None = None) -> pd.DataFrame:
+@dataclass(frozen=True)
+class Spread:
+    """A metric on resampled clusters, and the stratum of each cluster."""
+
+    resampled: ndarray
+    strata: ndarray
+
+
+@dataclass(frozen=True)
+class Interval:
+    """Low and high, and what the variance was multiplied with."""
+
+    low: float
+    high: float
+    inflation: float
+
+
+def summarise(
+    table: pd.DataFrame,
+    metrics: Sequence[str] | None = None,
+    draws: Draws | None = None,
+    rows: pd.DataFrame | None = None,
+) -> pd.DataFrame:
     """One row per model, target and metric, from the predictions of all folds.
 
     `value` is the mean over subjects of each subject's mean over folds (`level` says on which windows a metric is
-    computed). `low` and `high` enclose it with 95 % confidence, given the trained models: `interval` says what was
-    resampled. `chance` is the mean of the scores on permuted truth, `chance_high` their 95th percentile, `p` one-sided;
-    `null` says what was permuted. `difference` is the lead of `draws.against` over the row's model, with two-sided
-    paired tests and an effect size in standard deviations; `paired` says over what.
+    computed). `low` and `high` enclose with 95 % confidence what models trained on as much data of the same kind are
+    expected to score on new subjects (or what else was resampled, as `interval` says); they are widened where folds train
+    on what others test, by how much of the training score is lost in the test part. For that, `rows` are the score rows of
+    the run, with the column `train`; without it nothing is known to carry over, and the interval is as wide as can be.
+    `chance` is the mean of the scores on permuted truth, `chance_high` their 95th percentile, `p` one-sided; `null` says
+    what was permuted. `difference` is the lead of `draws.against` over the row's model, with two-sided paired tests and an
+    effect size in standard deviations; `paired` says over what.
     """
-    parts = [_summary(predicted, metrics, draws or Draws()) for predicted in from_table(table)]
+    train = _train_scores(rows)
+    parts = [_summary(predicted, metrics, draws or Draws(), train) for predicted in from_table(table)]
     return pd.concat(parts, ignore_index=True)
 
 
-def _summary(predicted: Predicted, metrics: Sequence[str] | None, draws: Draws) -> pd.DataFrame:
+def _train_scores(rows: pd.DataFrame | None) -> dict[tuple[str, str, str], float]:
+    """The mean over folds of what a model scores on windows that it was trained on, by model, target and metric."""
+    if rows is None or "train" not in rows.columns:
+        return {}
+    means: Any = rows.groupby(["model", "target", "metric"])["train"].mean()
+    return means.to_dict()
+
+
+def _summary(
+    predicted: Predicted, metrics: Sequence[str] | None, draws: Draws, train: dict[tuple[str, str, str], float]
+) -> pd.DataFrame:
     grouping, clustering = groups(predicted), clusters(predicted)
     values = scored.observed(predicted, grouping)
     null, null_name = scored.by_chance(predicted, grouping, draws.n_permutations, draws.seed)
-    intervals = _intervals(predicted, grouping, clustering, values, draws)
+    spread = _spreads(predicted, grouping, clustering, values, draws)
+    shared, shared_null = (
+        dependence.mutual(predicted.windows, clustering.codes),
+        dependence.in_mutual_folds(predicted.windows),
+    )
     rows = []
     for model, metric in product(values, chosen(predicted, metrics)):
         per_owner = scored.over_owners(values[model][metric], grouping.owner)
         value, by_chance = float(mean(per_owner)), mean(scored.over_owners(null[model][metric], grouping.owner))
+        chance = _chance(value, by_chance, 1 + shared_null)
+        known = train.get((model, predicted.target, metric), np.nan)
+        interval = _interval(metric, value, spread[model][metric], known, chance["chance"], shared)
         row = {"model": model, "target": predicted.target, "metric": metric, "value": value}
-        row |= dict(zip(("low", "high"), intervals[model][metric], strict=True)) | _chance(value, by_chance)
+        row |= {"low": interval.low, "high": interval.high, "train": known} | chance
         row |= {"n_subjects": _n_subjects(predicted, grouping, per_owner), "n_samples": len(predicted.windows)}
-        row |= {"level": grouping.level, "interval": _how(clustering, draws), "null": null_name}
+        how = _how(clustering, draws) + _widened(interval.inflation, known)
+        row |= {"level": grouping.level, "interval": how, "null": null_name + _widened(1 + shared_null)}
         rows.append(row | _lead(values, model, metric, grouping, draws.against))
     return pd.DataFrame(rows)
 
@@ -65,21 +109,35 @@ def chosen(predicted: Predicted, metrics: Sequence[str] | None) -> Sequence[str]
     return known if metrics is None else [metric for metric in metrics if metric in known]
 
 
-def _intervals(
+def _spreads(
     predicted: Predicted, grouping: Groups, clustering: Clusters, values: scored.PerGroup, draws: Draws
-) -> dict[str, dict[str, tuple[float, float]]]:
-    """Low and high of each model and metric."""
+) -> dict[str, dict[str, Spread]]:
+    """The resampled values of each model and metric."""
     if grouping.by_subject and clustering.are_subjects:
         per_subject = {m: {k: scored.over_owners(v, grouping.owner) for k, v in of.items()} for m, of in values.items()}
-        return {m: {k: _possible(k, _over_subjects(v, draws)) for k, v in of.items()} for m, of in per_subject.items()}
+        return {m: {k: _over_subjects(v, draws) for k, v in of.items()} for m, of in per_subject.items()}
     resampled = scored.resampled(predicted, grouping, clustering, draws.n_bootstraps, draws.seed)
-    value = {
-        m: {k: float(mean(scored.over_owners(v, grouping.owner))) for k, v in of.items()} for m, of in values.items()
-    }
-    return {
-        m: {k: _possible(k, expanded_interval(v, value[m][k], clustering.strata)) for k, v in of.items()}
-        for m, of in resampled.items()
-    }
+    return {m: {k: Spread(v, clustering.strata) for k, v in of.items()} for m, of in resampled.items()}
+
+
+def _over_subjects(per_subject: ndarray, draws: Draws) -> Spread:
+    """The resampled mean over subjects: their scores need not be computed anew."""
+    known = per_subject[~np.isnan(per_subject)]
+    one_stratum = np.zeros(len(known), dtype=int)
+    if len(known) < 2:
+        return Spread(np.full(1, np.nan), one_stratum)
+    weights = draw_weights(one_stratum, draws.n_bootstraps, np.random.default_rng(draws.seed))
+    return Spread(weights @ known / len(known), one_stratum)
+
+
+def _interval(metric: str, value: float, spread: Spread, train: float, chance: float, shared: float) -> Interval:
+    """Low and high, widened for folds that depend on each other."""
+    # by luck a value may lie near the training score: one standard error below it, that happens to few
+    lower = value - float(np.nanstd(spread.resampled)) if shared else value
+    floor = 0.0 if metric == "r2" else chance  # what is predicted without knowing the signal: its mean
+    n, n_strata = len(spread.strata), len(np.unique(spread.strata))
+    inflation = dependence.inflation(dependence.optimism(train, lower, floor), shared, n - n_strata + 1)
+    return Interval(*_possible(metric, expanded_interval(spread.resampled, value, spread.strata, inflation)), inflation)
 
 
 def _possible(metric: str, interval: tuple[float, float]) -> tuple[float, float]:
@@ -89,19 +147,12 @@ def _possible(metric: str, interval: tuple[float, float]) -> tuple[float, float]
     return float(low), float(high)
 
 
-def _over_subjects(per_subject: ndarray, draws: Draws) -> tuple[float, float]:
-    """The interval of a mean over subjects: their scores need not be computed anew."""
-    known = per_subject[~np.isnan(per_subject)]
-    if len(known) < 2:
-        return float("nan"), float("nan")
-    one_stratum = np.zeros(len(known), dtype=int)
-    weights = draw_weights(one_stratum, draws.n_bootstraps, np.random.default_rng(draws.seed))
-    return expanded_interval(weights @ known / len(known), float(known.mean()), one_stratum)
-
-
-def _chance(value: float, null: ndarray) -> dict[str, float]:
+def _chance(value: float, null: ndarray, inflation: float) -> dict[str, float]:
+    """Chance, with a spread as wide as that of cross-validated scores that have learned nothing."""
+    middle = float(mean(null))
+    null = middle + np.sqrt(inflation) * (null - middle)
     high = float(np.nanquantile(null, 0.95)) if not np.isnan(null).all() else float("nan")
-    return {"chance": float(mean(null)), "chance_high": high, "p": p_value(value, null)}
+    return {"chance": middle, "chance_high": high, "p": p_value(value, null)}
 
 
 def _lead(values: scored.PerGroup, model: str, metric: str, grouping: Groups, against: str | None) -> dict[str, Any]:
@@ -122,6 +173,14 @@ def _lead(values: scored.PerGroup, model: str, metric: str, grouping: Groups, ag
 def _n_subjects(predicted: Predicted, grouping: Groups, per_owner: ndarray) -> int:
     """The subjects that have a score."""
     return int((~np.isnan(per_owner)).sum()) if grouping.by_subject else predicted.windows["subject"].nunique()
+
+
+def _widened(inflation: float, train: float | None = None) -> str:
+    """What was done about folds that depend on each other, in words."""
+    if inflation == 1:
+        return ""
+    why = "" if train is None else f", training score {'unknown' if np.isnan(train) else f'{train:.3f}'}"
+    return f", variance x {inflation:.2f} as folds train on what others test{why}"
 
 
 def _how(clustering: Clusters, draws: Draws) -> str:

@@ -12,9 +12,16 @@ FEW = Draws(n_permutations=200, n_bootstraps=1000)
 
 
 def decoded(
-    seed: int, n_subjects: int, skill: tuple[float, float] | None, n_trials: tuple[int, int] = (20, 120)
+    seed: int,
+    n_subjects: int,
+    skill: tuple[float, float] | None,
+    n_trials: tuple[int, int] = (20, 120),
+    n_folds: int = 1,
 ) -> pd.DataFrame:
-    """Two classes; each subject's accuracy is drawn from Beta(skill) and its number of trials is its own; None: chance."""
+    """Two classes; each subject's accuracy is drawn from Beta(skill) and its number of trials is its own; None: chance.
+
+    Hits are independent, as those of one model on people whom it was not trained on: one fold, unless asked otherwise.
+    """
     rng = np.random.default_rng(seed)
     parts = []
     for s in range(n_subjects):
@@ -25,7 +32,7 @@ def decoded(
         p = np.where((truth == 1) == hit, sure, 1 - sure)
         windows = pd.DataFrame(
             {
-                "window_id": s * 1000 + np.arange(n), "fold": s % 5, "seed": 0, "subject": f"{s:02d}", "session": "", "run": "",
+                "window_id": s * 1000 + np.arange(n), "fold": s % n_folds, "seed": 0, "subject": f"{s:02d}", "session": "", "run": "",
                 "recording_name": f"sub-{s:02d}", "segment": np.arange(n), "onset_s": np.arange(n, dtype=float),
             }
         )  # fmt: skip
@@ -119,7 +126,7 @@ def test_the_interval_over_subjects_is_about_the_t_interval_of_their_scores() ->
 
 
 def test_windows_are_put_in_order_of_time_within_their_recording() -> None:
-    table = decoded(0, 3, None)
+    table = decoded(0, 3, None, n_folds=5)
     back = from_table(table.sample(frac=1, random_state=0))[0].windows
     assert back["window_id"].tolist() == table.sort_values(["fold", "onset_s"])["window_id"].tolist()
 
@@ -152,7 +159,7 @@ def test_the_better_model_leads_with_a_paired_test_over_subjects() -> None:
 
 
 def test_metrics_come_in_the_order_asked_and_a_missing_fold_is_scored_apart() -> None:
-    table = decoded(0, 10, (8, 4))
+    table = decoded(0, 10, (8, 4), n_folds=5)
     half = table[table["fold"] < 3].assign(model="half")
     summary = summarise(pd.concat([table, half]), ["auroc", "accuracy"], Draws(50, 100, against="m"))
     assert summary["metric"].tolist() == ["auroc", "accuracy"] * 2
