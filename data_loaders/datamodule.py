@@ -16,6 +16,7 @@ from data_loaders import leakage, targets
 from data_loaders.contracts import Batch, Field
 from data_loaders.derived import materialise
 from data_loaders.gather import Gather
+from data_loaders.joined import joined
 from data_loaders.samplers.base import Sampler
 from data_loaders.samplers.sequential import Sequential
 from data_loaders.samplers.shuffle import Shuffle
@@ -31,7 +32,7 @@ _FIT_WINDOWS = 2000
 
 
 class Data(lightning.LightningDataModule):
-    """A store, cut into windows, split into folds and streamed in batches.
+    """A store, or several read as one, cut into windows, split into folds and streamed in batches.
 
     `fields` names the stretches that a batch carries, in seconds from the anchor; `targets` what to decode (the grammar
     is in `data_loaders.targets`). Leading continuous transforms (filters, resampling) are run once over whole segments
@@ -40,7 +41,7 @@ class Data(lightning.LightningDataModule):
 
     def __init__(
         self,
-        store: str,
+        store: str | list[str],
         windows: Rule,
         fields: dict[str, Field],
         split: Split,
@@ -56,10 +57,13 @@ class Data(lightning.LightningDataModule):
             raise ValueError(f"batch_size is {batch_size}, expected at least 1, for example 64")
         if not fields:
             raise ValueError("fields is empty: name at least one, for example signal: {start: 0.0, stop: 2.0}")
+        if not store:
+            raise ValueError("store is empty: name at least one, for example store: stores/NAME")
         self.rule, self.fields, self.split, self.batch_size = windows, fields, split, batch_size
         self.sampler = sampler or Shuffle()
         self._target_texts, self._transforms = targets or [], transforms or []
-        self._store_path, self._threads, self._depth, self._seed = store, threads, depth, 0
+        self._store_paths = [store] if isinstance(store, str) else store
+        self._threads, self._depth, self._seed = threads, depth, 0
         self._ready = False
         self._fold: Fold | None = None
 
@@ -73,7 +77,7 @@ class Data(lightning.LightningDataModule):
             raise ValueError(
                 f"{late[0]} runs over whole recordings, so it comes before {type(self._transforms[lead]).__name__}: move it up"
             )
-        self.store = materialise(Store(self._store_path), self._transforms[:lead])
+        self.store = joined([materialise(Store(path), self._transforms[:lead]) for path in self._store_paths])
         self.transforms = self._transforms[lead:]
         self.windows, self.targets = self._labelled(self.rule.cut(self.store, self.extent))
         self.subjects = sorted(set(self.store.catalog["subject"]))

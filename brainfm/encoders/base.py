@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from typing import Literal
 
 import torch
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from torch import Tensor, nn
 
 from data_loaders.contracts import Batch, Tokens
@@ -39,6 +39,21 @@ class TokenEncoder(Encoder):
 
     def forward(self, batch: Batch) -> Tokens:
         return self.mix(self.embed(batch))
+
+
+class PatchEncoder(TokenEncoder):
+    """A token encoder whose tokens are patches of single channels, channel by channel: token = channel * n_patches + patch.
+
+    `n_samples` is what a patch has; `embed` looks at each patch alone, and adds where and when it is.
+    """
+
+    n_samples: int
+
+    @abstractmethod
+    def patches(
+        self, batch: Batch
+    ) -> tuple[Float[Tensor, "batch channel patch sample"], Bool[Tensor, "batch channel patch"]]:
+        """The values that tokens are made of, and which are real; the rest are zero."""
 
 
 def take_signal(

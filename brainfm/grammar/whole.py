@@ -33,7 +33,7 @@ VALUES: dict[str, Any] = {
     "name": str,
     "debug": bool,
     "init_from": str | None,
-    "prepare": dict[str, Any],
+    "prepare": dict[str, Any] | list[dict[str, Any]],
     "grid": dict[str, list],
 }
 PREPARE = {"source": str, "modality": str | None, "sidecar": str | None}
@@ -85,12 +85,18 @@ def _check_values(recipe: Mapping[str, Any]) -> None:
     for key, hint in VALUES.items():
         if recipe.get(key) is not None:
             check_value(recipe[key], hint, key, {"seed": 0}.get(key, ""))
-    for key, value in (recipe.get("prepare") or {}).items():
+    made_of = recipe.get("prepare") or {}
+    for source in made_of if isinstance(made_of, list) else [made_of]:
+        _check_source(source)
+    if recipe.get("seed", 0) < 0:
+        raise RecipeError(f"seed is {recipe['seed']}, expected at least 0, for example 0")
+
+
+def _check_source(source: Mapping[str, Any]) -> None:
+    for key, value in source.items():
         if key not in PREPARE:
             raise RecipeError(f"prepare.{key} is not a key of prepare: {did_you_mean(key, PREPARE)}")
         check_value(value, PREPARE[key], f"prepare.{key}")
-    if recipe.get("seed", 0) < 0:
-        raise RecipeError(f"seed is {recipe['seed']}, expected at least 0, for example 0")
 
 
 def _unknown(recipe: Mapping[str, Any], key: str) -> str:

@@ -30,12 +30,13 @@ def flags(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> None:
-    source, dest, options = _from_recipe(args) if args.config else (args.source, args.dest, _options(args, {}))
-    if source is None or dest is None:
+    asked = _from_recipe(args) if args.config else [(args.source, args.dest, _options(args, {}))]
+    if any(source is None or dest is None for source, dest, _ in asked):
         raise RecipeError("SOURCE and DEST are needed: write `brainfm prepare FOLDER stores/NAME`, or --config RECIPE")
     from data_loaders.prepare import prepare
 
-    prepare(source_folder(source), Path(dest), **options)
+    for source, dest, options in asked:
+        prepare(source_folder(source), Path(dest), **options)
 
 
 def source_folder(source: str) -> Path:
@@ -68,22 +69,29 @@ def _options(args: Namespace, asked: Mapping[str, Any]) -> dict[str, Any]:
     return {name: getattr(args, name) or asked.get(name) for name in ("modality", "sidecar")}
 
 
-def _from_recipe(args: Namespace) -> tuple[str, str, dict[str, Any]]:
-    """SOURCE, DEST and the options as the recipe has them; what the command line names goes before."""
+def _from_recipe(args: Namespace) -> list[tuple[str, str, dict[str, Any]]]:
+    """SOURCE, DEST and options of each store of the recipe; what the command line names goes before, for a recipe of one."""
     from brainfm.grammar.read import layered, overridden, read
-    from brainfm.grammar.stores import store_of
+    from brainfm.grammar.stores import sources_of, stores_of
 
     recipe: dict = {}
     for path in args.config:
         recipe = layered(recipe, read(Path(path)))
     recipe = overridden(recipe, args.overrides)
-    asked = recipe.get("prepare") or {}
-    source, dest = args.source or asked.get("source"), args.dest or store_of(recipe)
+    stores = [args.dest] if args.dest else stores_of(recipe)
+    if not stores:
+        raise RecipeError(f"{args.config[-1]} names no store: add `store: stores/NAME` to data.init_args")
+    if args.source and len(stores) > 1:
+        named = ", ".join(stores)
+        raise RecipeError(f"{args.config[-1]} has {len(stores)} stores ({named}): write `brainfm prepare {args.source} DEST` for one of them")
+    return [_asked(args, made_of, dest) for made_of, dest in zip(sources_of(recipe), stores, strict=False)]
+
+
+def _asked(args: Namespace, made_of: Mapping[str, Any], dest: str) -> tuple[str, str, dict[str, Any]]:
+    source = args.source or made_of.get("source")
     if source is None:
         raise RecipeError(
             f"{args.config[-1]} does not say what its store is made of: write `brainfm prepare FOLDER {dest}`, "
             f"or add `prepare: {{source: FOLDER}}` to it"
         )
-    if dest is None:
-        raise RecipeError(f"{args.config[-1]} names no store: add `store: stores/NAME` to data.init_args")
-    return source, dest, _options(args, asked)
+    return source, dest, _options(args, made_of)

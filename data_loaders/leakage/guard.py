@@ -123,4 +123,6 @@ def _first_runs(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
 
 
 def _person(entities: Mapping[str, str]) -> str:
-    return f"{entities['study']}/{entities['subject']}"
+    # in joined stores the subject's name says the study already
+    study = f"{entities['study']}/"
+    return study + entities["subject"].removeprefix(study)
