@@ -1,66 +1,84 @@
-"""Joined stores: one catalog over several stores, for a model that learns from many studies at once; no signal is copied."""
+"""Joined stores: several read as one, for a model that learns from many studies at once; no signal is copied."""
 
 from __future__ import annotations
 
-import hashlib
-import json
-import os
 from collections.abc import Sequence
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+from numpy import ndarray
 
-from data_loaders.store import CATALOG, EVENTS, Store
+from data_loaders.catalog import CATALOG, EVENTS
+from data_loaders.extents import Bytes, Extent, Stretch
+from data_loaders.store import Store
 
 
 def joined(stores: Sequence[Store]) -> Store:
-    """One store whose recordings are those of all, in the order of the stores; their files stay where they are.
+    """One store whose recordings are those of all, in the order of the stores, on a disk or in a bucket each.
 
-    Subjects are called `study/subject`, because the 01 of one study is not the 01 of another, and recordings likewise. The
-    catalog lies in `<first store>.joined`, or in the folder that $BRAINFM_CACHE names, and may be deleted at any time.
+    Subjects are called `study/subject`, because the 01 of one study is not the 01 of another, and recordings likewise.
     """
-    if len(stores) == 1:
-        return stores[0]
-    first = stores[0].path
-    home = Path(os.environ.get("BRAINFM_CACHE") or first.with_name(f"{first.name}.joined"))
-    target = home / _digest(stores)
-    if not (target / CATALOG).is_file():
-        target.mkdir(parents=True, exist_ok=True)
-        _write(_events(stores), target / EVENTS)
-        # the catalog comes last: a store is there when its catalog is
-        _write(pd.concat([_catalog(store) for store in stores], ignore_index=True), target / CATALOG)
-    return Store(target)
+    return stores[0] if len(stores) == 1 else Store(stores[0].path, _Parts(stores))
 
 
-def _digest(stores: Sequence[Store]) -> str:
-    stated = [[str(store.path.resolve()), *(store.entry(i).sha256 for i in range(len(store)))] for store in stores]
-    return hashlib.sha256(json.dumps(stated).encode()).hexdigest()[:16]
+class _Parts(Bytes):
+    """Files are called `<number of the store>/<their name in it>`."""
+
+    def __init__(self, stores: Sequence[Store]) -> None:
+        self._content = [store.content for store in stores]
+        catalogs = [_catalog(store, number) for number, store in enumerate(stores)]
+        self._tables = {CATALOG: _parquet(pa.concat_tables(catalogs)), EVENTS: _parquet(_events(stores))}
+
+    def table(self, name: str) -> Any:
+        return pa.BufferReader(self._tables[name])
+
+    def read(self, stretch: Stretch, out: ndarray) -> None:
+        content, file = self._at(stretch.file)
+        content.read(replace(stretch, file=file), out)
+
+    def whole(self, file: str, size: int, extent: Extent) -> ndarray:
+        content, own = self._at(file)
+        return content.whole(own, size, extent)
+
+    def prefetch(self, stretches: Sequence[Stretch]) -> None:
+        for number, content in enumerate(self._content):
+            content.prefetch(
+                [replace(s, file=self._at(s.file)[1]) for s in stretches if self._number(s.file) == number]
+            )
+
+    def _at(self, file: str) -> tuple[Bytes, str]:
+        return self._content[self._number(file)], file.partition("/")[2]
+
+    def _number(self, file: str) -> int:
+        return int(file.partition("/")[0])
 
 
-def _catalog(store: Store) -> pd.DataFrame:
-    headers = [_qualified(json.loads(header), store.path.resolve()) for header in store.catalog["header"]]
-    entities = pd.DataFrame([header["entities"] for header in headers], index=store.catalog.index)
-    named = {name: [header[name] for header in headers] for name in ("name", "file")}
-    return store.catalog.assign(**entities, **named, header=[json.dumps(header) for header in headers])
+def _catalog(store: Store, number: int) -> pa.Table:
+    """A store's catalog under names that are unique among studies."""
+    table = pq.read_table(store.content.table(CATALOG))
+    columns = {name: table[name].to_pylist() for name in ("study", "subject", "name", "file")}
+    named = {
+        name: [f"{s}/{v}" for s, v in zip(columns["study"], columns[name], strict=True)] for name in ("subject", "name")
+    }
+    for name, values in (named | {"file": [f"{number}/{file}" for file in columns["file"]]}).items():
+        table = table.set_column(table.column_names.index(name), name, pa.array(values))
+    return table
 
 
-def _qualified(header: dict[str, Any], root: Path) -> dict[str, Any]:
-    """A header whose names are unique among studies, and whose file is found from anywhere."""
-    study, named = header["entities"]["study"], header["entities"]
-    entities = {**named, **{key: f"{study}/{named[key]}" for key in ("subject", "recording_name")}}
-    return {**header, "name": entities["recording_name"], "file": str(root / header["file"]), "entities": entities}
-
-
-def _events(stores: Sequence[Store]) -> pd.DataFrame:
+def _events(stores: Sequence[Store]) -> pa.Table:
     """All events; a column that one store lacks is empty there."""
     first = [sum(map(len, stores[:i])) for i in range(len(stores))]
-    tables = [store.events.assign(recording=store.events["recording"] + at) for store, at in zip(stores, first, strict=True)]
+    tables = [
+        store.events.assign(recording=store.events["recording"] + at) for store, at in zip(stores, first, strict=True)
+    ]
     filled = [table for table in tables if len(table)]
-    return pd.concat(filled or tables[:1], ignore_index=True)
+    return pa.Table.from_pandas(pd.concat(filled or tables[:1], ignore_index=True), preserve_index=False)
 
 
-def _write(table: pd.DataFrame, path: Path) -> None:
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.tmp")
-    table.to_parquet(temporary, index=False)
-    os.replace(temporary, path)
+def _parquet(table: pa.Table) -> pa.Buffer:
+    sink = pa.BufferOutputStream()
+    pq.write_table(table, sink)
+    return sink.getvalue()

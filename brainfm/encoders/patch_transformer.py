@@ -28,11 +28,19 @@ class PatchTransformer(PatchEncoder):
     channels = "positions"
 
     def __init__(
-        self, patch: float = 0.2, rate: float = 100.0, dim: int = 128, depth: int = 4, n_heads: int = 4, dropout: float = 0.0
+        self,
+        patch: float = 0.2,
+        rate: float = 100.0,
+        dim: int = 128,
+        depth: int = 4,
+        n_heads: int = 4,
+        dropout: float = 0.0,
     ) -> None:
         super().__init__()
         if patch <= 0 or patch * rate < 1:
-            raise ValueError(f"a patch of {patch:g} s keeps {patch * rate:g} samples at rate {rate:g}: make it at least 1")
+            raise ValueError(
+                f"a patch of {patch:g} s keeps {patch * rate:g} samples at rate {rate:g}: make it at least 1"
+            )
         self.patch, self.n_samples, self.dim = patch, round(patch * rate), dim
         self.content = nn.Linear(self.n_samples, dim)
         self.place = FourierCode(3, dim, shortest=0.02, longest=0.5)

@@ -80,7 +80,9 @@ class Reconstruction(Evaluator):
 
     def _summary(self, target: str, table: pd.DataFrame, ours: str) -> list[dict[str, Any]]:
         windows = table[table["model"] == ours].sort_values(["subject", "fold", "recording_name", "onset_s"])
-        cluster = clusters(Predicted(target, windows[list(WINDOW_COLUMNS)].reset_index(drop=True), np.zeros((len(windows), 1)), {}, ()))
+        cluster = clusters(
+            Predicted(target, windows[list(WINDOW_COLUMNS)].reset_index(drop=True), np.zeros((len(windows), 1)), {}, ())
+        )
         rng = np.random.default_rng(0)
         weights = draw_weights(cluster.strata, self.n_bootstraps, rng)
         sums = {m: of.set_index(["fold", "window_id"]).loc[pd.MultiIndex.from_frame(windows[["fold", "window_id"]])]
@@ -102,14 +104,20 @@ class Reconstruction(Evaluator):
 def _sums(values: ndarray, truth: ndarray, hidden: ndarray) -> dict[str, float]:
     """Squared error and squared distance from the visible mean, which is zero, over the hidden patches."""
     error, total = (values - truth)[hidden], truth[hidden]
-    return {"error": float(np.square(error).sum()), "total": float(np.square(total).sum()), "n_hidden": int(hidden.sum())}
+    return {
+        "error": float(np.square(error).sum()),
+        "total": float(np.square(total).sum()),
+        "n_hidden": int(hidden.sum()),
+    }
 
 
 def _rows(table: pd.DataFrame, ours: str) -> pd.DataFrame:
     """R2 of each model, study, subject and fold."""
     keys = ["model", "target", "subject", "fold", "seed"]
     summed = table.groupby(keys, sort=False)[[*_SUMS, "n_hidden"]].sum().reset_index()
-    rows = summed.assign(value=1 - summed["error"] / summed["total"], metric="r2", chance=0.0, ceiling=np.nan, chosen="")
+    rows = summed.assign(
+        value=1 - summed["error"] / summed["total"], metric="r2", chance=0.0, ceiling=np.nan, chosen=""
+    )
     others = rows[rows["model"] != ours].groupby(["target", "model"])["value"].mean()
     best = {target: str(of.idxmax()[1]) for target, of in others.groupby("target")}
     chosen = rows[rows["model"] == rows["target"].map(best)].set_index(keys[1:])["value"].rename("baseline")
@@ -142,6 +150,10 @@ def _lead(ours: ndarray, other: ndarray, same: bool) -> dict[str, Any]:
     if same:
         return {"difference": np.nan, "effect": np.nan, "p_wilcoxon": np.nan, "p_sign_flip": np.nan, "paired": ""}
     lead, many = ours - other, len(ours) >= MIN_SUBJECTS
-    tests = {"effect": paired.effect_size(lead), "p_wilcoxon": paired.wilcoxon(lead), "p_sign_flip": paired.sign_flip(lead)}
+    tests = {
+        "effect": paired.effect_size(lead),
+        "p_wilcoxon": paired.wilcoxon(lead),
+        "p_sign_flip": paired.sign_flip(lead),
+    }
     few = "" if many else " (too few to test: an indication)"
     return {"difference": float(lead.mean()), **tests, "paired": f"{len(ours)} subjects{few}"}

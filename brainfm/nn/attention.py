@@ -18,7 +18,9 @@ class SelfAttention(nn.Module):
     def __init__(self, dim: int, n_heads: int) -> None:
         super().__init__()
         if dim % n_heads:
-            raise ValueError(f"dim is {dim} and does not divide by n_heads {n_heads}: make it {-(-dim // n_heads) * n_heads}")
+            raise ValueError(
+                f"dim is {dim} and does not divide by n_heads {n_heads}: make it {-(-dim // n_heads) * n_heads}"
+            )
         self.n_heads = n_heads
         self.qkv, self.out = nn.Linear(dim, 3 * dim), nn.Linear(dim, dim)
         with torch.no_grad():
@@ -29,7 +31,9 @@ class SelfAttention(nn.Module):
     def forward(
         self, x: Float[Tensor, "batch token dim"], mask: Bool[Tensor, "batch token"] | None = None
     ) -> Float[Tensor, "batch token dim"]:
-        query, key, value = self.qkv(x).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)  # [batch, head, token, _]
+        query, key, value = (
+            self.qkv(x).unflatten(-1, (3, self.n_heads, -1)).permute(2, 0, 3, 1, 4)
+        )  # [batch, head, token, _]
         seen = None if mask is None else (mask | ~mask.any(1, keepdim=True))[:, None, None]  # [batch, 1, 1, token]
         mixed = F.scaled_dot_product_attention(query, key, value, attn_mask=seen)
         return self.out(mixed.transpose(1, 2).flatten(2))

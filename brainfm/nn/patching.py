@@ -25,7 +25,9 @@ def patches_of(
     n_patches = max(len(starts) for _, starts in parts.values())
     if n_patches == 0:
         longest = signal.shape[-1] / float(sfreq.min())
-        raise ValueError(f"windows last {longest:g} s, a patch {seconds:g} s: lengthen data.fields, or shorten the patch")
+        raise ValueError(
+            f"windows last {longest:g} s, a patch {seconds:g} s: lengthen data.fields, or shorten the patch"
+        )
     values = signal.new_zeros(*signal.shape[:2], n_patches, n_samples)
     real = time_mask.new_zeros(len(signal), n_patches)
     for rate, (length, starts) in parts.items():
@@ -40,7 +42,9 @@ def _starts(rate: float, n_times: int, seconds: float) -> tuple[int, Tensor]:
     """How many samples a patch has at this rate, and where the patches of `n_times` samples begin."""
     length = round(seconds * rate)
     if length < 1:
-        raise ValueError(f"a patch of {seconds:g} s has no sample at {rate:g} Hz: lengthen it to at least {1 / rate:g} s")
+        raise ValueError(
+            f"a patch of {seconds:g} s has no sample at {rate:g} Hz: lengthen it to at least {1 / rate:g} s"
+        )
     starts = torch.round(torch.arange(n_times // length + 1, dtype=torch.float64) * seconds * rate).long()
     return length, starts[starts + length <= n_times]
 

@@ -36,7 +36,9 @@ class MaskedReconstruction(Objective):
         if max_channels is not None and max_channels < 1:
             raise ValueError(f"max_channels is {max_channels}, expected at least 1, or nothing for all channels")
         if not isinstance(encoder, PatchEncoder):
-            raise ValueError(f"{type(encoder).__name__} has no patches to hide: take a PatchEncoder, such as PatchTransformer")
+            raise ValueError(
+                f"{type(encoder).__name__} has no patches to hide: take a PatchEncoder, such as PatchTransformer"
+            )
         self.mask_ratio, self.max_channels = mask_ratio, max_channels
         self.hidden_token = nn.Parameter(torch.zeros(encoder.dim))
         self.head = nn.Linear(encoder.dim, encoder.n_samples)
@@ -93,7 +95,9 @@ def drawn_channels(batch: Batch, n: int) -> Batch:
     if batch.ch_mask.shape[1] <= n:
         return batch
     draw = uniform(batch.seed, torch.arange(batch.ch_mask.shape[1], device=batch.seed.device))
-    kept = torch.where(batch.ch_mask, draw, 2.0).argsort(dim=1, stable=True)[:, :n].sort(dim=1).values  # [batch, channel]
+    kept = (
+        torch.where(batch.ch_mask, draw, 2.0).argsort(dim=1, stable=True)[:, :n].sort(dim=1).values
+    )  # [batch, channel]
     rows = torch.arange(len(batch), device=kept.device)[:, None]
     parts = {name: getattr(batch, name)[rows, kept] for name in ("signal", "ch_mask", "ch_positions")}
     return replace(batch, **parts)
@@ -109,7 +113,9 @@ def _mean(
 ) -> Float[Tensor, "batch channel 1 1"]:
     """The mean of each channel over some of its patches."""
     weight = some[..., None].to(values.dtype)
-    return (values * weight).sum((2, 3), keepdim=True) / (weight.sum((2, 3), keepdim=True) * values.shape[-1]).clamp(min=1)
+    return (values * weight).sum((2, 3), keepdim=True) / (weight.sum((2, 3), keepdim=True) * values.shape[-1]).clamp(
+        min=1
+    )
 
 
 def _spread(

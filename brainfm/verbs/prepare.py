@@ -83,7 +83,9 @@ def _from_recipe(args: Namespace) -> list[tuple[str, str, dict[str, Any]]]:
         raise RecipeError(f"{args.config[-1]} names no store: add `store: stores/NAME` to data.init_args")
     if args.source and len(stores) > 1:
         named = ", ".join(stores)
-        raise RecipeError(f"{args.config[-1]} has {len(stores)} stores ({named}): write `brainfm prepare {args.source} DEST` for one of them")
+        raise RecipeError(
+            f"{args.config[-1]} has {len(stores)} stores ({named}): write `brainfm prepare {args.source} DEST` for one of them"
+        )
     return [_asked(args, made_of, dest) for made_of, dest in zip(sources_of(recipe), stores, strict=False)]
 
 

@@ -68,7 +68,9 @@ def test_padding_time_leaves_real_tokens_unchanged(encoder: PatchTransformer, ba
 
 def test_who_else_is_in_the_batch_does_not_matter(encoder: PatchTransformer, batch: Batch) -> None:
     mixed = replace(batch, sfreq=torch.tensor([128.0, 64.0]))
-    alone = replace(batch, **{name: getattr(batch, name)[:1] for name in vars(batch) if torch.is_tensor(getattr(batch, name))})
+    alone = replace(
+        batch, **{name: getattr(batch, name)[:1] for name in vars(batch) if torch.is_tensor(getattr(batch, name))}
+    )
     torch.testing.assert_close(grid(encoder, mixed)[:1, :, :6], grid(encoder, alone), atol=1e-5, rtol=1e-4)
 
 

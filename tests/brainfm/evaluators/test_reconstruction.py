@@ -25,7 +25,9 @@ def made(noise: float, seed: int = 0) -> dict[str, torch.Tensor]:
     return {"reconstruction": guess, "truth": truth, "hidden": hidden, "visible": 1 - hidden}
 
 
-def scored(as_batch: AsBatch, prediction: dict[str, torch.Tensor], n_subjects: int = 8) -> tuple[Reconstruction, pd.DataFrame]:
+def scored(
+    as_batch: AsBatch, prediction: dict[str, torch.Tensor], n_subjects: int = 8
+) -> tuple[Reconstruction, pd.DataFrame]:
     batch = replace(as_batch(torch.zeros(N, 1, 1)), window_id=torch.arange(N))
     evaluator = Reconstruction(n_bootstraps=200)
     evaluator.begin("Model", [], {})
@@ -86,7 +88,9 @@ def test_the_summary_has_an_interval_over_subjects_and_a_paired_lead(as_batch: A
     assert ours["low"] < ours["value"] < ours["high"]
     assert ours["value"] == pytest.approx(rows.query("model == 'Model'")["value"].mean())
     assert "8 subjects" in ours["interval"]
-    assert summary.loc["Lines in time", "difference"] == pytest.approx(ours["value"] - summary.loc["Lines in time", "value"])
+    assert summary.loc["Lines in time", "difference"] == pytest.approx(
+        ours["value"] - summary.loc["Lines in time", "value"]
+    )
 
 
 def test_one_subject_is_resampled_in_blocks_of_time(as_batch: AsBatch) -> None:

@@ -25,14 +25,18 @@ def test_at_its_own_rate_a_patch_is_the_signal_itself() -> None:
 def test_a_constant_stays_itself_at_any_rate(rate: float, height: float) -> None:
     signal = torch.full((1, 1, 700), height)
     values, real = patches_of(signal, torch.tensor([rate]), everything(signal), 0.2, 20)
-    torch.testing.assert_close(values[real[:, None]], torch.full_like(values[real[:, None]], height), atol=1e-4, rtol=1e-4)
+    torch.testing.assert_close(
+        values[real[:, None]], torch.full_like(values[real[:, None]], height), atol=1e-4, rtol=1e-4
+    )
 
 
 def test_a_slow_wave_gives_the_same_patches_at_two_rates() -> None:
     rates = (250.0, 500.0)
     # sampled at the middle of each period, as the cosine series sees it
     waves = [torch.sin(2 * math.pi * 3 * (torch.arange(round(2 * r)) + 0.5) / r)[None, None] for r in rates]
-    one, other = (patches_of(w, torch.tensor([r]), everything(w), 0.2, 20)[0] for w, r in zip(waves, rates, strict=True))
+    one, other = (
+        patches_of(w, torch.tensor([r]), everything(w), 0.2, 20)[0] for w, r in zip(waves, rates, strict=True)
+    )
     torch.testing.assert_close(one, other, atol=0.02, rtol=0)
 
 

@@ -121,7 +121,9 @@ def test_it_learns_a_wave_that_all_channels_share(as_batch: AsBatch) -> None:
     assert sum(losses[-10:]) / 10 < 0.3
 
 
-@pytest.mark.parametrize(("options", "said"), [({"mask_ratio": 1.0}, "between 0 and 1"), ({"max_channels": 0}, "at least 1")])
+@pytest.mark.parametrize(
+    ("options", "said"), [({"mask_ratio": 1.0}, "between 0 and 1"), ({"max_channels": 0}, "at least 1")]
+)
 def test_impossible_options_are_refused(options: dict, said: str) -> None:
     with pytest.raises(ValueError, match=said):
         objective(**options)
