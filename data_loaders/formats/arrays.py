@@ -157,7 +157,7 @@ def _unit(path: Path, description: Mapping[str, Any]) -> tuple[str, float]:
 def _channels(path: Path, arrays: Mapping[str, ndarray], description: Mapping[str, Any], n_chans: int) -> Channels:
     names = _texts(path, arrays, "ch_names", description.get("ch_names"), [f"ch{i + 1:03d}" for i in range(n_chans)])
     kinds = description.get("ch_types")
-    default = "eeg" if description["modality"] == "eeg" else "mag"
+    default = {"eeg": "eeg", "ieeg": "seeg"}.get(str(description["modality"]), "mag")
     if isinstance(kinds, Mapping) or kinds is None:
         types = [default] * n_chans
     elif isinstance(kinds, str) and kinds not in arrays:

@@ -16,6 +16,7 @@ from data_loaders.formats.channels import BRAIN, UNITS, Channels, listed, settle
 from data_loaders.formats.checks import checked
 from data_loaders.formats.events import split_special, tidy, without
 from data_loaders.formats.integers import Samples
+from data_loaders.formats.naming import guesser
 from data_loaders.formats.source import Source
 
 
@@ -45,11 +46,13 @@ class Found:
 
 def recording(source: Source, found: Found) -> Recording:
     """The Recording of one file. Raises ValueError where it has no brain channel or its unit cannot be right."""
-    channels = settled(found.channels, source.description, found.guess, found.rename)
+    guess = guesser(source.modality) if found.guess else None
+    channels = settled(found.channels, source.description, guess, found.rename)
     brain = channels.of(BRAIN[source.modality])
     if not brain:
         kinds = listed([f"{name} {kind}" for name, kind in zip(channels.names, channels.types, strict=True)])
-        raise ValueError(f"{source.path.name} has no {source.modality} channel but {kinds}: state `ch_types: {{NAME: eeg}}` in a "
+        example = f"ch_types: {{NAME: {BRAIN[source.modality][0]}}}"
+        raise ValueError(f"{source.path.name} has no {source.modality} channel but {kinds}: state `{example}` in a "
                          f"sidecar, or leave the file out with `exclude: [{source.path.name}]`")  # fmt: skip
     events, segments, told = _events(found, channels)
     samples = _scaled(found.read(brain), source.description)
@@ -59,6 +62,7 @@ def recording(source: Source, found: Found) -> Recording:
     raw = Recording(
         **who, modality=source.modality, sfreq=found.sfreq, duration=found.n_times / found.sfreq,
         ch_names=signal.names, ch_types=signal.types, ch_positions=signal.positions, bads=signal.bads,
+        ch_columns=signal.columns,
         units=signal.units if found.unit is None else (found.unit,) * len(brain),
         signal=samples.signal, gain=samples.gain, offset=samples.offset, streams=streams, events=events, segments=segments,
         demographics=dict(found.demographics), source=_shown(source),

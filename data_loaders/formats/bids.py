@@ -10,12 +10,13 @@ from typing import Any
 
 import pandas as pd
 
+from data_loaders.formats import electrodes
 from data_loaders.formats.assemble import Found
 from data_loaders.formats.mne_epochs import is_cut, read_epochs
 from data_loaders.formats.mne_raw import read_raw
 from data_loaders.formats.participants import read_table, stated_of
 
-DATATYPES = ("eeg", "meg")
+DATATYPES = ("eeg", "meg", "ieeg")
 # raw data stand in the dataset itself; these belong to other datasets, or to none
 NOT_RAW = ("derivatives", "sourcedata", "code", "stimuli", "phenotype")
 _TABLES = ("events", "channels", "electrodes")
@@ -41,8 +42,10 @@ def entities_in(path: Path) -> dict[str, str]:
 
 
 def tables_of(path: Path, root: Path) -> dict[str, Path]:
-    """The events, channels and electrodes tables and participants.tsv that speak for a file."""
+    """The events, channels and electrodes tables, coordsystem.json and participants.tsv that speak for a file."""
     found = {kind: table for kind in _TABLES if (table := _inherited(path, root, kind))}
+    if "electrodes" in found and (system := electrodes.system_of(found["electrodes"])):
+        found["coordsystem"] = system
     people = next((p for p in (folder / "participants.tsv" for folder in _upwards(root)) if p.is_file()), None)
     return found | ({"participants": people} if people else {})
 
@@ -63,18 +66,26 @@ def _inherited(path: Path, root: Path, kind: str) -> Path | None:
             if {k: v for k, v in entities_in(p).items() if k not in ("suffix", "space")}.items() <= mine
         ]
         if shared:
-            return max(shared, key=lambda p: len(entities_in(p)))
+            # positions in several spaces: those that can be compared between people
+            return max(shared, key=lambda p: ("mni" in entities_in(p).get("space", "").lower(), len(entities_in(p))))
     return None
 
 
-def read_bids(path: Path, root: Path) -> Found:
+def read_bids(path: Path, root: Path, description: Mapping[str, Any] | None = None) -> Found:
     """A file of a dataset with what its tables say: types, bads, positions, events, demographics."""
-    tables = tables_of(path, root)
     if is_cut(path):
-        found = read_epochs(path)
-    else:
-        found = read_raw(path, partial(_open, path, root) if entities_in(path).get("suffix") in DATATYPES else None)
-        found = _with_events(found, tables)
+        return with_tables(read_epochs(path), path, root, description or {}, events=False)
+    found = read_raw(path, partial(_open, path, root) if entities_in(path).get("suffix") in DATATYPES else None)
+    return with_tables(found, path, root, description or {})
+
+
+def with_tables(found: Found, path: Path, root: Path, description: Mapping[str, Any], events: bool = True) -> Found:
+    """What the tables of a dataset say of a file that was read without them."""
+    tables = tables_of(path, root)
+    found = _with_events(found, tables) if events else found
+    if path.parent.name == "ieeg" and "electrodes" in tables:
+        placed = electrodes.placed(found.channels, tables["electrodes"], tables.get("coordsystem"), description)
+        found = replace(found, channels=placed)
     people, told = _person(path, tables)
     stated = "channels" in tables and "type" in read_table(tables["channels"])
     return replace(found, guess=found.guess and not stated, demographics=people, notes=(*found.notes, *told))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
-from data_loaders.formats.naming import clean_name, guess_type, standard_positions
+from data_loaders.formats.naming import clean_name, standard_positions
 
-BRAIN = {"eeg": ("eeg",), "meg": ("mag", "grad", "eeg")}
+ELECTRODES = ("eeg", "seeg", "ecog", "dbs")
+BRAIN = {"eeg": ("eeg",), "meg": ("mag", "grad", "eeg"), "ieeg": ("seeg", "ecog", "dbs", "eeg")}
 UNITS = {
     **dict.fromkeys(("eeg", "eog", "ecg", "emg", "bio", "seeg", "ecog", "dbs"), "V"),
     "mag": "T", "ref_meg": "T", "grad": "T/m", "gsr": "S", "temperature": "C",
@@ -21,13 +22,17 @@ UNITS = {
 
 @dataclass(frozen=True)
 class Channels:
-    """One entry per channel; positions in metres, NaN where unknown; `notes` are decisions in words."""
+    """One entry per channel; positions in metres, NaN where unknown; `notes` are decisions in words.
+
+    `columns` are what else is known of the channels, by name (region, group), one entry per channel.
+    """
 
     names: tuple[str, ...]
     types: tuple[str, ...]
     positions: Float[ndarray, "channel 3"]
     bads: tuple[str, ...] = ()
     notes: tuple[str, ...] = ()
+    columns: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
 
     @property
     def units(self) -> tuple[str, ...]:
@@ -49,18 +54,22 @@ class Channels:
             types=tuple(self.types[i] for i in index),
             positions=self.positions[list(index)],
             bads=bads,
+            columns={name: tuple(column[i] for i in index) for name, column in self.columns.items()},
         )
 
 
-def settled(channels: Channels, description: Mapping[str, Any], guess: bool, rename: bool) -> Channels:
+def settled(
+    channels: Channels, description: Mapping[str, Any], guess: Callable[[str], str] | None, rename: bool
+) -> Channels:
     """Applies what is known of names: prefixes go, non-brain channels are told by name, standard positions are filled in.
 
-    `guess` is False where the file (or channels.tsv) states types itself, `rename` False where names are as they should
-    be. `ch_types` and `bads` of the sidecar win, and may use the names in the file or the cleaned ones.
+    `guess` gives a type for a name, and is None where the file (or channels.tsv) states types itself; `rename` is False
+    where names are as they should be. `ch_types` and `bads` of the sidecar win, and may use the names in the file or the
+    cleaned ones.
     """
     stated = channels
     channels = _renamed(channels) if rename else channels
-    channels = _retyped(channels) if guess else channels
+    channels = channels if guess is None else _retyped(channels, guess)
     channels = _overruled(channels, stated.names, description)
     return _placed(channels)
 
@@ -81,16 +90,17 @@ def _renamed(channels: Channels) -> Channels:
     )
 
 
-def _retyped(channels: Channels) -> Channels:
-    guessed = [
-        guess_type(name) if kind == "eeg" else kind for name, kind in zip(channels.names, channels.types, strict=True)
-    ]
+def _retyped(channels: Channels, guess: Callable[[str], str]) -> Channels:
+    pairs = zip(channels.names, channels.types, strict=True)
+    guessed = [guess(name) if kind in ELECTRODES else kind for name, kind in pairs]
     return _with_types(channels, guessed, "by their names, not EEG")
 
 
 def _overruled(channels: Channels, original: Sequence[str], description: Mapping[str, Any]) -> Channels:
     also = dict(zip(original, channels.names, strict=True)) | {name: name for name in channels.names}
     types = description.get("ch_types", {})
+    if types in ELECTRODES:  # one word for every electrode
+        types = {name: types for name, kind in zip(channels.names, channels.types, strict=True) if kind in ELECTRODES}
     types = types if isinstance(types, Mapping) else {}
     bads = [str(name) for name in description.get("bads", [])]
     unknown = [name for name in [*map(str, types), *bads] if name not in also]

@@ -13,7 +13,11 @@ from data_loaders.formats.channels import listed
 from data_loaders.formats.events import inside, without
 
 # what a brain gives through a working amplifier: median absolute deviation per type, SI units, generous on both sides
-_PLAUSIBLE = {"eeg": (1e-8, 1e-3), "mag": (1e-15, 1e-8), "grad": (1e-14, 1e-6)}
+_PLAUSIBLE = {
+    "eeg": (1e-8, 1e-3), "mag": (1e-15, 1e-8), "grad": (1e-14, 1e-6),
+    "seeg": (1e-8, 5e-3), "ecog": (1e-8, 5e-3), "dbs": (1e-8, 5e-3),
+}  # fmt: skip
+_MAGNETIC = ("mag", "grad")
 _PREFIXES = {"eeg": (("mV", 1e-3), ("uV", 1e-6), ("nV", 1e-9)), "mag": (("nT", 1e-9), ("pT", 1e-12), ("fT", 1e-15))}
 # the shares of samples that are enough to tell a unit
 _LOOKED_AT = 20_000
@@ -119,8 +123,8 @@ def _unlikely(source: str, kind: str, unit: str, size: float, low: float, high: 
                 f"export the file again, or leave it out with `exclude: [{source}]`")  # fmt: skip
     expected = np.sqrt(low * high)
     choices = [
-        *_PREFIXES["eeg" if kind == "eeg" else "mag"],
-        ("volts scaled twice" if kind == "eeg" else "tesla scaled twice", 1e6),
+        *_PREFIXES["mag" if kind in _MAGNETIC else "eeg"],
+        ("tesla scaled twice" if kind in _MAGNETIC else "volts scaled twice", 1e6),
     ]
     likely, factor = min(choices, key=lambda choice: abs(np.log10(max(size, 1e-300) * choice[1] / expected)))
     found = (

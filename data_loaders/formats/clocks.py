@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import numpy as np
 from jaxtyping import Float
@@ -14,6 +15,8 @@ from data_loaders.contracts import Stream
 GAP = 5.0
 # timestamps this near a regular grid (in samples) are taken as regular
 JITTER = 0.1
+# steps of a signal's clock may stray by this share of a sample from whole samples (timestamps in milliseconds at 100 Hz do)
+WILD = 0.3
 
 
 @dataclass(frozen=True)
@@ -26,15 +29,26 @@ class Series:
     unit: str = ""
 
 
-def to_stream(name: str, series: Series, source: str) -> tuple[Stream, Float[ndarray, "piece 2"], list[str]]:
+def shifted(series: Mapping[str, Series], start: float) -> dict[str, Series]:
+    """The same series, their seconds counted from `start`."""
+    return {name: replace(one, times=np.asarray(one.times, dtype=float) - start) for name, one in series.items()}
+
+
+def to_stream(
+    name: str, series: Series, source: str, signal: bool = False
+) -> tuple[Stream, Float[ndarray, "piece 2"], list[str]]:
     """The regular stream, the [start, stop) pieces in which it has values, and what was decided.
 
     Values with a time off the grid are interpolated linearly (whole numbers and truth values: the last one holds) to the
-    series' own typical rate. Inside a gap values are NaN (or the last one held); the pieces leave gaps out.
+    series' own typical rate. Inside a gap values are NaN (or the last one held); the pieces leave gaps out. For the
+    `signal` of a recording NaN are left to `checks`, and clocks that tick at no rate are refused with a ValueError.
     """
     told: list[str] = []
-    times, values = _checked(name, series, source, told)
+    times, values = _checked(name, series, source, told, drop=not signal)
     rate = _rate(times)
+    if signal:
+        _check_rate(name, times, rate, source)
+    _check_span(name, times, rate, source)
     breaks = np.flatnonzero(np.diff(times) > GAP / rate)
     first, last = np.r_[0, breaks + 1], np.r_[breaks, len(times) - 1]
     pieces = np.stack([times[first], times[last] + 1 / rate], axis=1)
@@ -63,17 +77,41 @@ def overlap(a: Float[ndarray, "left 2"], b: Float[ndarray, "right 2"]) -> Float[
     return np.stack([start, stop], axis=1)[stop > start]
 
 
-def _checked(name: str, series: Series, source: str, told: list[str]) -> tuple[ndarray, "ndarray"]:
+def _check_span(name: str, times: Float[ndarray, "time"], rate: float, source: str) -> None:
+    """One wild timestamp would ask for a grid that no memory holds."""
+    if (times[-1] - times[0]) * rate > 100 * len(times) + 1e6:
+        worst = int(np.argmax(np.diff(times)))
+        raise ValueError(f"{source}: {len(times)} timestamps of {name} span {times[-1] - times[0]:g} s, with a step from "
+                         f"{times[worst]:g} to {times[worst + 1]:g} s: mend the wild one, or cut the series there")  # fmt: skip
+
+
+def _check_rate(name: str, times: Float[ndarray, "time"], rate: float, source: str) -> None:
+    """Refuses timestamps most of which are not whole samples apart: interpolating them would invent a signal."""
+    steps = np.diff(times) * rate  # in samples
+    stray = np.abs(steps - np.maximum(np.round(steps), 1))
+    if np.mean(stray > WILD) > 0.1:
+        low, high = np.percentile(np.diff(times), [5, 95])
+        raise ValueError(f"{source}: {name} has timestamps at no regular rate (steps of {low:.4g} to {high:.4g} s): "
+                         f"resample it before, or state `sfreq` in a sidecar if the timestamps are wrong")  # fmt: skip
+
+
+def _checked(name: str, series: Series, source: str, told: list[str], drop: bool = True) -> tuple[ndarray, "ndarray"]:
     times, values = np.asarray(series.times, dtype=np.float64), np.asarray(series.values)
     if len(times) != len(values):
         raise ValueError(
             f"{source}: {name} has {len(values)} values but {len(times)} timestamps: give one time for each value"
+        )
+    if not np.isfinite(times).all():
+        raise ValueError(
+            f"{source}: {np.sum(~np.isfinite(times))} timestamps of {name} are not finite: drop them and their values"
         )
     backward = np.flatnonzero(~(np.diff(times) > 0))
     if len(backward):
         at = backward[0]
         raise ValueError(f"{source}: timestamps of {name} do not increase at sample {at + 1} ({times[at]:g} s, then {times[at + 1]:g} s): "
                          f"sort them and drop what is doubled")  # fmt: skip
+    if not drop:
+        return times, values
     finite = (
         np.isfinite(values.reshape(len(values), -1)).all(axis=1)
         if values.dtype.kind == "f"

@@ -1,4 +1,4 @@
-"""Finds the recordings of EEG and MEG below a folder: BIDS datasets by their rules, other files by ending and sidecar."""
+"""Finds the recordings of EEG, MEG and iEEG below a folder: BIDS datasets by their rules, other files by ending and sidecar."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ def sources(root: Path, modality: str) -> list[Source]:
     """
     top, given = start(Path(root))
     folder = top if top.is_dir() and suffix_of(top) not in FOLDER_SUFFIXES else top.parent
-    found = [_source(path, folder, given, modality) for path in (_files(top) if folder == top else [top])]
+    found = [_source(path, folder, given, modality) for path in (files(top) if folder == top else [top])]
     return _told_apart([source for source in found if source is not None])
 
 
-def _files(folder: Path) -> Iterator[Path]:
+def files(folder: Path) -> Iterator[Path]:
     """Every file and every folder that is one recording, sorted; a dataset's derivatives are another dataset."""
     for entry in sorted(os.scandir(folder), key=lambda entry: entry.name):
         path = Path(entry.path)
         if entry.name.startswith(".") or (entry.is_dir() and bids.is_dataset(folder) and entry.name in bids.NOT_RAW):
             continue
         if entry.is_dir() and suffix_of(path) not in FOLDER_SUFFIXES:
-            yield from _files(path)
+            yield from files(path)
         else:
             yield path
 
@@ -84,7 +84,7 @@ def _entities(path: Path, study: Path, description: Mapping[str, Any]) -> dict[s
 
 
 def _modality(path: Path, dataset: Path | None, description: Mapping[str, Any]) -> str:
-    """`eeg`, `meg` or another that a sidecar states; empty for what is no recording of a brain."""
+    """`eeg`, `meg`, `ieeg` or another that a sidecar states; empty for what is no recording of a brain."""
     if suffix_of(path) in ARRAY_SUFFIXES or "modality" in description:
         return str(description.get("modality", ""))
     if dataset is not None:

@@ -1,4 +1,4 @@
-"""Reads one source of EEG or MEG, whichever way it was written."""
+"""Reads one source of EEG, MEG or iEEG, whichever way it was written."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ from data_loaders.formats.assemble import Found, recording
 from data_loaders.formats.mne_epochs import is_cut, read_epochs
 from data_loaders.formats.mne_files import suffix_of
 from data_loaders.formats.mne_raw import read_raw
+from data_loaders.formats.nwb_electrical import read_electrical
 from data_loaders.formats.participants import participant
 from data_loaders.formats.sidecar import ARRAY_SUFFIXES
 from data_loaders.formats.source import Source
@@ -26,10 +27,13 @@ def read(source: Source) -> Recording:
 def _found(source: Source) -> Found:
     path = source.path
     dataset = bids.dataset_of(path)
+    if suffix_of(path) == ".nwb":
+        found = read_electrical(path, source.description)
+        return found if dataset is None else bids.with_tables(found, path, dataset, source.description)
     if suffix_of(path) in ARRAY_SUFFIXES:
         return read_arrays(path, source.description)
     if dataset is not None:
-        return bids.read_bids(path, dataset)
+        return bids.read_bids(path, dataset, source.description)
     return read_epochs(path) if is_cut(path) else read_raw(path)
 
 

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import re
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from data_loaders.formats.channels import Channels
+from data_loaders.formats.channels import ELECTRODES, Channels
 
 if TYPE_CHECKING:
     import mne
@@ -50,7 +50,10 @@ def is_recording(path: Path) -> bool:
 
 
 def modality_of(path: Path) -> str:
-    """`meg` where a header has MEG channels, `eeg` where it has none; empty where a FIF file holds neither."""
+    """`meg` where a header has MEG channels, `ieeg` where it has contacts inside the head, `eeg` where it has neither.
+
+    Empty where a FIF file holds none of them.
+    """
     suffix = suffix_of(path)
     if suffix not in FIF_SUFFIXES:
         return "meg" if suffix in MEG_SUFFIXES else "eeg"
@@ -61,7 +64,8 @@ def modality_of(path: Path) -> str:
     except Exception:
         # the error is told with its repair when the file is read
         return "meg" if "meg" in path.name else "eeg"
-    return "meg" if types & {"mag", "grad"} else "eeg" if "eeg" in types else ""
+    kinds = {"meg": {"mag", "grad"}, "ieeg": {"seeg", "ecog", "dbs"}, "eeg": {"eeg"}}
+    return next((modality for modality, brain in kinds.items() if types & brain), "")
 
 
 @contextmanager
@@ -105,14 +109,24 @@ def channels_of(info: mne.Info) -> Channels:
         import mne
 
         positions[sensors] = mne.transforms.apply_trans(transform, positions[sensors])
-    others = [i for i, kind in enumerate(types) if kind not in ("mag", "grad", "ref_meg", "eeg")]
+    others = [i for i, kind in enumerate(types) if kind not in ("mag", "grad", "ref_meg", *ELECTRODES)]
     positions[others] = np.nan
     note = (
         ("MEG sensor positions are in the device's frame: the file has no head transform",)
         if sensors and transform is None
         else ()
     )
-    return Channels(tuple(info["ch_names"]), tuple(types), positions, tuple(info["bads"]), (*note, *_projections(info)))
+    notes = (*note, *_projections(info))
+    return Channels(tuple(info["ch_names"]), tuple(types), positions, tuple(info["bads"]), notes, _spaces(info, types))
+
+
+def _spaces(info: mne.Info, types: Sequence[str]) -> dict[str, tuple[str, ...]]:
+    """The frame of the positions of contacts inside the head (head, mri, mni_tal), which differs from file to file."""
+    if not set(types) & {"seeg", "ecog", "dbs"}:
+        return {}
+    # MNE's codes carry their name: FIFFV_COORD_HEAD, FIFFV_MNE_COORD_MNI_TAL
+    names = (str(getattr(ch["coord_frame"], "_name", "COORD_UNKNOWN")) for ch in info["chs"])
+    return {"space": tuple(name.rpartition("COORD_")[2].lower() for name in names)}
 
 
 def _projections(info: mne.Info) -> tuple[str, ...]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from functools import cache
 
 from jaxtyping import Float
@@ -22,6 +22,13 @@ _NAMED = {
     # markers that MNE did not take for a stimulus channel: their numbers were scaled like a voltage, so they are no codes
     r"status|trig(ger)?s?\b.*|sti ?\d*|stim.*|markers?|event.*",
 }
+_INTRACRANIAL = {
+    "ecog": r".*ecog.*|grid.*|strip.*",
+    "dbs": r".*(lfp|dbs|stn|gpi).*",
+    **{kind: _NAMED[kind] for kind in ("ecg", "emg")},
+    "eog": r".*eog.*",
+    "misc": r"dc\d+|status|trig(ger)?s?\b.*|stim|sti ?\d+|markers?|event.*|aux.*|misc.*|spo2.*|pleth?.*",
+}
 # what follows must be a letter: in "EEG 001" the prefix is part of the name
 _PREFIX = re.compile(r"^(eeg|pol)[ _:]+(?=[^\W\d_])", re.IGNORECASE)
 # a common reference behind a dash says nothing that differs between channels; two electrodes (Fp1-F7) do
@@ -36,6 +43,23 @@ def guess_type(name: str) -> str:
     """
     bare = _PREFIX.sub("", name).strip().lower()
     return next((kind for kind, pattern in _NAMED.items() if re.fullmatch(pattern, bare)), "eeg")
+
+
+def guess_intracranial(name: str) -> str:
+    """What a channel of an intracranial recording measures, by its name: seeg unless the name says otherwise.
+
+    Contacts are called by letters as the surgeon liked (Temp1, HR2, POS3), so that only unmistakable names are told apart.
+
+    >>> [guess_intracranial(name) for name in ("LA1", "Temp1", "ECOG_L_3", "GRID12", "LFP_R_0", "EOG1", "DC01", "TRIG")]
+    ['seeg', 'seeg', 'ecog', 'ecog', 'dbs', 'eog', 'misc', 'misc']
+    """
+    bare = _PREFIX.sub("", name).strip().lower()
+    return next((kind for kind, pattern in _INTRACRANIAL.items() if re.fullmatch(pattern, bare)), "seeg")
+
+
+def guesser(modality: str) -> Callable[[str], str]:
+    """How channels are told apart by name in recordings of this modality."""
+    return guess_intracranial if modality == "ieeg" else guess_type
 
 
 def clean_name(name: str) -> str:

@@ -34,7 +34,7 @@ ENTITIES = ("study", "subject", "session", "task", "run")
 KEYS = frozenset({
     *ENTITIES, "root", "pattern", "participants", "exclude", "modality", "ch_types", "bads", "scale",
     "sfreq", "unit", "axes", "signal", "labels", "names", "trigger", "codes", "tmin", "ch_names", "times", "events", "spikes",
-    "gain", "offset", "ch_positions",
+    "gain", "offset", "ch_positions", "position_unit", "keep", "calcium",
 })  # fmt: skip
 ARRAY_SUFFIXES = (".npz", ".mat")
 

@@ -8,12 +8,13 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from data_loaders.contracts import Recording, Spikes, Stream
-from data_loaders.formats.clocks import Series, overlap, to_stream
-from data_loaders.formats.events import inside, tidy
+from data_loaders.formats.clocks import Series
+from data_loaders.formats.keep import chosen
+from data_loaders.formats.session import checked_segments, common, streams_of, within
 
 # anchors of windows tick in milliseconds; spike times keep their full precision
 SFREQ = 1000.0
@@ -35,21 +36,33 @@ class SpikeSession:
     segments: ndarray | None = None  # [segment, 2]
     duration: float | None = None
     sfreq: float = SFREQ
+    columns: Mapping[str, tuple[Any, ...]] = field(default_factory=dict)
+    positions: ndarray | None = None  # [unit, 3]
     demographics: Mapping[str, Any] = field(default_factory=dict)
     decisions: tuple[str, ...] = ()
 
-    def recording(self, source: str, **entities: str) -> Recording:
-        """The checked Recording; `entities` win over the file's. Raises ValueError, naming `source`, for what cannot be put right."""
+    def recording(
+        self, source: str, entities: Mapping[str, str] | None = None, keep: Mapping[str, Any] | None = None
+    ) -> Recording:
+        """The checked Recording of the units that `keep` asks for; `entities` win over the file's.
+
+        Raises ValueError, naming `source`, for what cannot be put right.
+        """
         told = list(self.decisions)
-        names: dict[str, Any] = {**self.entities, **entities}
+        names: dict[str, Any] = {**self.entities, **(entities or {})}
         spikes = self._spikes(source, told)
-        streams, pieces = self._streams(source, told)
+        streams, pieces = streams_of(self.series, source, told)
         duration = self._duration(spikes, streams, source)
-        segments = _common(self.segments, pieces, duration, told)
+        segments = common(checked_segments(self.segments, duration, source, told), pieces, told)
+        columns = {"rate": _rates(spikes, segments, len(self.ch_names)), **self.columns}
+        index = chosen(keep or {}, columns, len(self.ch_names), "units", source, told)
+        n_units = len(index)
         return Recording(
-            modality="spikes", sfreq=self.sfreq, ch_names=self.ch_names, ch_types=("unit",) * len(self.ch_names),
-            units=("",) * len(self.ch_names), duration=duration, spikes=spikes, streams=streams, segments=segments,
-            events=_within(self.events, duration, self.sfreq, told), demographics=dict(self.demographics), source=source,
+            modality="spikes", sfreq=self.sfreq, ch_names=tuple(self.ch_names[i] for i in index), ch_types=("unit",) * n_units,
+            units=("",) * n_units, ch_columns={name: tuple(column[i] for i in index) for name, column in columns.items()},
+            ch_positions=None if self.positions is None else self.positions[index], duration=duration,
+            spikes=_only(spikes, index, len(self.ch_names)), streams=streams, segments=segments,
+            events=within(self.events, duration, self.sfreq, told), demographics=dict(self.demographics), source=source,
             decisions=tuple(told), **names,
         )  # fmt: skip
 
@@ -67,15 +80,6 @@ class SpikeSession:
             )
         return Spikes(times[order], units[order].astype(np.int32))
 
-    def _streams(self, source: str, told: list[str]) -> tuple[dict[str, Stream], list[ndarray]]:
-        streams: dict[str, Stream] = {}
-        pieces = []
-        for name, series in self.series.items():
-            streams[name], piece, decisions = to_stream(name, series, source)
-            pieces.append(piece)
-            told.extend(decisions)
-        return streams, pieces
-
     def _duration(self, spikes: Spikes, streams: Mapping[str, Stream], source: str) -> float:
         last_spike = float(spikes.times[-1]) + 1 / self.sfreq if len(spikes.times) else 0.0
         ends = [s.start + len(s.values) / s.sfreq for s in streams.values()]
@@ -88,6 +92,25 @@ class SpikeSession:
             raise ValueError(f"{source}: {late} spikes lie after the stated duration of {self.duration:g} s (last at {last_spike:g} s): "
                              f"state the true duration in the sidecar, or leave it out")  # fmt: skip
         return max([self.duration, *ends])
+
+
+def _rates(spikes: Spikes, segments: Float[ndarray, "segment 2"], n_units: int) -> tuple[float, ...]:
+    """Spikes per second of each unit over the segments."""
+    place = np.searchsorted(segments[:, 0], spikes.times, side="right") - 1
+    inside = (place >= 0) & (spikes.times < segments[np.maximum(place, 0), 1]) if len(segments) else np.zeros(0, bool)
+    seconds = max(float(np.sum(segments[:, 1] - segments[:, 0])), 1e-9)
+    counts = np.bincount(spikes.channels[inside], minlength=n_units) if len(segments) else np.zeros(n_units)
+    return tuple((counts / seconds).tolist())
+
+
+def _only(spikes: Spikes, index: Int[ndarray, "kept"], n_units: int) -> Spikes:
+    """The spikes of some units, which are numbered anew."""
+    if len(index) == n_units:
+        return spikes
+    place = np.full(n_units, -1, np.int32)
+    place[index] = np.arange(len(index), dtype=np.int32)
+    kept = place[spikes.channels] >= 0
+    return Spikes(spikes.times[kept], place[spikes.channels[kept]])
 
 
 def _check_spikes(times: ndarray, units: ndarray, ch_names: tuple[str, ...], source: str) -> None:
@@ -117,25 +140,3 @@ def _check_unit_of_time(last_spike: float, ends: list[float], source: str) -> No
     if not 0.01 < ratio < 100:
         raise ValueError(f"{source}: the last spike is at {last_spike:g} s but behaviour and segments end at {max(ends):g} s: "
                          f"all times are seconds; divide the larger by its ticks per second")  # fmt: skip
-
-
-def _common(
-    segments: ndarray | None, pieces: list[ndarray], duration: float, told: list[str]
-) -> Float[ndarray, "segment 2"]:
-    """The stretches in which spikes and every stream are valid."""
-    stated = np.array([[0.0, duration]]) if segments is None else np.asarray(segments, dtype=float)
-    common = stated
-    for piece in pieces:
-        common = overlap(common, piece)
-    lost = float(np.sum(stated[:, 1] - stated[:, 0]) - np.sum(common[:, 1] - common[:, 0]))
-    if lost > 0.05 or len(common) > len(stated):
-        told.append(f"windows are taken where every stream has values: {lost:.2f} s left out, {len(common)} segments")
-    return common
-
-
-def _within(events: pd.DataFrame | None, duration: float, sfreq: float, told: list[str]) -> pd.DataFrame | None:
-    if events is None or events.empty:
-        return None
-    events, notes = inside(events.sort_values("onset", kind="stable"), duration, sfreq)
-    told.extend(notes)
-    return tidy(events)

@@ -30,9 +30,9 @@ class Spikes(Reader):
     def read(self, source: Source) -> Recording:
         if source.path.suffix in (".npz", ".mat"):
             session = spike_arrays.load(source.path, source.description.get("spikes", {}), source.entities)
-            return session.recording(source.path.name)
+            return session.recording(source.path.name, keep=source.description.get("keep"))
         session = temporaldata.load(source.path)
-        return session.recording(source.path.name, **source.entities)
+        return session.recording(source.path.name, source.entities, source.description.get("keep"))
 
     def _source(self, path: Path, top: Path, given: tuple[Path, ...]) -> Source | None:
         sidecars = sidecar.sidecars_of(path, top, given)
