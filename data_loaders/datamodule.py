@@ -182,6 +182,8 @@ class Data(lightning.LightningDataModule):
         if "signal" in self.fields:
             facts |= {"n_chans": len(widest.ch_names), "n_times": self._n_times()}
             facts |= {"ch_names": list(widest.ch_names), "ch_types": list(widest.ch_types)}
+            infos = self._infos()
+            facts["session_chans"] = [len(infos[r].ch_names) if r in infos else 1 for r in range(max(infos) + 1)]
             facts["same_channels"] = len({info.ch_names for info in self._infos().values()}) == 1
         if self.targets:
             facts |= {"n_outputs": self.targets[0].n_outputs, "target": self.targets[0].name}

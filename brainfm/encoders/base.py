@@ -78,3 +78,8 @@ def one_token(features: Float[Tensor, "batch dim"]) -> Tokens:
     """Wraps one embedding per window as a single real token."""
     mask = torch.ones(len(features), 1, dtype=torch.bool, device=features.device)
     return Tokens(features.unsqueeze(1), mask)
+
+
+def time_tokens(features: Float[Tensor, "batch token dim"]) -> Tokens:
+    """Wraps embeddings that follow each other in time as real tokens."""
+    return Tokens(features, torch.ones(features.shape[:2], dtype=torch.bool, device=features.device))

@@ -5,11 +5,12 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from typing import ClassVar
 
-from jaxtyping import Int
+import numpy as np
+from jaxtyping import Float, Int
 from numpy import ndarray
 
+from data_loaders.samplers.hashing import mix, permute, uniform
 from data_loaders.windows import Windows
 
 Labels = Callable[[str], ndarray]
@@ -21,7 +22,7 @@ class Sampler(ABC):
     A recipe gives a leaf its own arguments; the data module binds it to the training windows.
     """
 
-    n_views: ClassVar[int] = 1
+    n_views: int = 1
     windows: Windows
     batch_size: int
     seed: int
@@ -41,3 +42,95 @@ class Sampler(ABC):
     @abstractmethod
     def draw(self, step: int) -> Int[ndarray, "view item"]:
         """The positions of the windows in the global batch of this step."""
+
+
+class ContrastiveSampler(Sampler):
+    """Draws three views: references, their positives, and negatives, which come from where references come from.
+
+    `place` numbers the items of all steps; it keys every random choice.
+    """
+
+    n_views = 3
+
+    def draw(self, step: int) -> Int[ndarray, "view item"]:
+        place = step * self.batch_size + np.arange(self.batch_size)
+        return self.views(self.reference(place, 0), self.reference(place, 1), place)
+
+    def views(
+        self, reference: Int[ndarray, "item"], negative: Int[ndarray, "item"], place: Int[ndarray, "item"]
+    ) -> Int[ndarray, "view item"]:
+        """The rows of a draw, once references and negatives are known."""
+        return np.stack([reference, self.positive(reference, place), negative])
+
+    def reference(self, place: Int[ndarray, "item"], view: int) -> Int[ndarray, "item"]:
+        """Windows drawn from the prior; here all alike."""
+        return self.choose(place, view, len(self.windows))
+
+    def references(self) -> Int[ndarray, "window"]:
+        """Every window that may be a reference, once."""
+        return np.arange(len(self.windows))
+
+    @abstractmethod
+    def positive(self, reference: Int[ndarray, "item"], place: Int[ndarray, "item"]) -> Int[ndarray, "item"]:
+        """One window for each reference that should lie near it."""
+
+    def choose(self, place: Int[ndarray, "item"], key: int, size: int | ndarray) -> Int[ndarray, "item"]:
+        """For each item a whole number below `size`, all alike."""
+        return (mix(place, self.seed, key) % np.asarray(size, dtype=np.uint64)).astype(np.int64)
+
+    def permuted(self, place: Int[ndarray, "item"]) -> Int[ndarray, "item"]:
+        """The numbers of a step's items in an order of that step."""
+        return permute(np.arange(len(place)), len(place), self.seed, int(place[0]))
+
+
+def values(labels: Labels, names: list[str], n_windows: int) -> Float[ndarray, "window dim"]:
+    """Continuous labels side by side. Raises ValueError where a row is missing or not finite."""
+    columns = [np.asarray(labels(name), dtype=np.float64) for name in names]
+    for name, column in zip(names, columns, strict=True):
+        if len(column) != n_windows:
+            raise ValueError(f"label {name!r} has {len(column)} rows for {n_windows} windows: give one for each")
+        if not np.isfinite(column).all():
+            bad = int(np.flatnonzero(~np.isfinite(column.reshape(n_windows, -1)).all(1))[0])
+            raise ValueError(f"label {name!r} is NaN or infinite at window {bad}: drop those windows or mend the label")
+    return np.concatenate([column.reshape(n_windows, -1) for column in columns], axis=1)
+
+
+def classes(labels: Labels, names: list[str], n_windows: int, alone: bool = True) -> Int[ndarray, "window"]:
+    """Discrete labels as codes 0, 1, ... without gaps; several labels make one class per combination.
+
+    Raises ValueError for fractions, missing rows, NaN, and (`alone` False) for a class of a single window.
+    """
+    table = values(labels, names, n_windows)
+    broken = table != np.round(table)
+    if broken.any():
+        name = names[0] if len(names) == 1 else str(names)
+        raise ValueError(
+            f"label {name!r} holds fractions such as {table[broken][0]:g}, which are no classes: "
+            f"name it among `labels` of TimeDelta or Delta, or write `{name}=*` in data.targets to make classes of values"
+        )
+    known, codes = np.unique(table, axis=0, return_inverse=True)
+    codes = codes.reshape(-1).astype(np.int64)
+    single = np.flatnonzero(np.bincount(codes) == 1)
+    if len(single) and not alone:
+        raise ValueError(
+            f"class {known[single[0]].tolist()} of {names} has a single window, which has no other to be its positive: "
+            f"join it to another class, or leave its window out"
+        )
+    return codes
+
+
+def across(windows: Windows) -> Int[ndarray, "window"]:
+    """The session of each window, numbered without gaps. Raises ValueError where there is only one."""
+    known, session = np.unique(windows.recording, return_inverse=True)
+    if len(known) < 2:
+        raise ValueError(
+            "the training part has one session, and this sampler draws across sessions: prepare several into the store, "
+            "or take TimeDelta or Discrete"
+        )
+    return session.astype(np.int64)[windows.locate(np.arange(len(windows)))[0]]
+
+
+def normal(place: Int[ndarray, "item"], n_dims: int, *keys: int) -> Float[ndarray, "item dim"]:
+    """Standard normal numbers keyed by place (Box and Muller 1958)."""
+    one, two = (np.stack([uniform(place, *keys, dim, half) for dim in range(n_dims)], axis=1) for half in (0, 1))
+    return np.sqrt(-2 * np.log1p(-one)) * np.cos(2 * np.pi * two)
