@@ -42,7 +42,7 @@ def take_target(batch: Batch, name: str | None) -> Tensor:
     return found[name]
 
 
-class ContrastiveObjective(Objective):
+class ContrastiveObjective(Objective, ABC):
     """What contrastive objectives share: embeddings of all views in one pass, a temperature, losses that may be `gathered`.
 
     With cosine similarity embeddings are unit vectors, whatever the encoder; `dim` puts a linear layer behind an encoder
