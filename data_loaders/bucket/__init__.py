@@ -1,0 +1,1 @@
+"""A store behind an address: ranges of bytes over fsspec, verified, kept in a cache that all processes of a machine share."""

@@ -1,0 +1,64 @@
+"""Where a store lies: a folder of this machine, or an address that fsspec opens (s3://, gs://, https://)."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+from urllib.parse import quote
+
+from fsspec import AbstractFileSystem, available_protocols, filesystem
+
+_HERE = ("file", "local")
+# what a protocol needs beside fsspec, as pip names it
+_EXTRAS = {"s3": "brainfm[s3]", "s3a": "brainfm[s3]", "gs": "brainfm[gs]", "gcs": "brainfm[gs]"}
+
+
+def is_remote(place: str | Path) -> bool:
+    """True for an address, False for a path, also where it is written `file://`.
+
+    >>> is_remote("s3://bucket/store"), is_remote("stores/mine"), is_remote("file:///data/mine")
+    (True, False, False)
+    """
+    return protocol(place) not in ("", *_HERE)
+
+
+def protocol(place: str | Path) -> str:
+    """What stands before `://`, or nothing."""
+    return str(place).partition("://")[0] if "://" in str(place) else ""
+
+
+def local(place: str | Path) -> Path:
+    """The path of a folder of this machine.
+
+    >>> local("file:///data/mine").as_posix()
+    '/data/mine'
+    """
+    return Path(os.fspath(place).partition("://")[2] if protocol(place) in _HERE else place)
+
+
+def join(address: str, name: str) -> str:
+    """The address of a file of a store.
+
+    >>> join("https://host/store/", "Test/sub-a b.h5"), join("s3://bucket/store", "Test/sub-a b.h5")
+    ('https://host/store/Test/sub-a%20b.h5', 's3://bucket/store/Test/sub-a b.h5')
+    """
+    named = quote(name) if protocol(address) in ("http", "https") else name
+    return f"{address.rstrip('/')}/{named}"
+
+
+def opened(address: str, options: Mapping[str, Any], connections: int) -> AbstractFileSystem:
+    """The file system of an address. Raises ValueError for a protocol that is unknown, ImportError with what to install."""
+    scheme = protocol(address)
+    if scheme not in available_protocols():
+        raise ValueError(f"{address}: no file system is called {scheme!r}; give a folder, s3://, gs:// or https://")
+    settings = dict(options)
+    if scheme in ("s3", "s3a"):
+        # botocore keeps ten connections, however many are asked for
+        settings["config_kwargs"] = {"max_pool_connections": connections, **settings.get("config_kwargs", {})}
+    try:
+        return filesystem(scheme, **settings)
+    except ImportError as error:
+        repair = f"pip install '{_EXTRAS[scheme]}'" if scheme in _EXTRAS else str(error)
+        raise ImportError(f"{address} needs a library that is not installed: {repair}") from error

@@ -1,0 +1,59 @@
+"""Blocks that a process has open: as many as descriptors allow, and none that the cache has given up."""
+
+from __future__ import annotations
+
+import os
+import threading
+from collections import OrderedDict
+
+from data_loaders.bucket.blocks import Block
+from data_loaders.bucket.cache import Cache
+
+_MOST = 256
+
+
+class Descriptor:
+    """A file that closes when nobody reads from it any more."""
+
+    def __init__(self, number: int) -> None:
+        self.number = number
+
+    def __del__(self) -> None:
+        os.close(self.number)
+
+
+class Opened:
+    """Descriptors of blocks in the cache, the last used kept open. Thread-safe."""
+
+    def __init__(self, cache: Cache) -> None:
+        self._cache = cache
+        self._open: OrderedDict[str, Descriptor] = OrderedDict()
+        self._lock = threading.Lock()
+
+    def get(self, block: Block) -> Descriptor | None:
+        """The block, verified when it entered the cache; None where it is not there."""
+        with self._lock:
+            known = self._open.get(block.sha256)
+            if known is not None:
+                self._open.move_to_end(block.sha256)
+                return known
+        number = self._cache.open(block)
+        return None if number is None else self._keep(block, Descriptor(number))
+
+    def has(self, block: Block) -> bool:
+        """True where the block is open."""
+        return block.sha256 in self._open
+
+    def let_go(self) -> None:
+        """Closes what was evicted, so that its bytes are given back to the disk."""
+        with self._lock:
+            gone = [name for name, file in self._open.items() if not os.fstat(file.number).st_nlink]
+            for name in gone:
+                del self._open[name]
+
+    def _keep(self, block: Block, file: Descriptor) -> Descriptor:
+        with self._lock:
+            kept = self._open.setdefault(block.sha256, file)
+            while len(self._open) > _MOST:
+                self._open.popitem(last=False)
+        return kept

@@ -1,0 +1,140 @@
+"""A store at an address, read through the cache: where its bytes come from when they are not on this machine."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
+from typing import Any, BinaryIO
+
+import numpy as np
+from numpy import ndarray
+
+from data_loaders.bucket.blocks import DIGEST, Block, rows_per_block
+from data_loaders.bucket.cache import Cache
+from data_loaders.bucket.fetch import Fetcher
+from data_loaders.bucket.manifest import MANIFEST, Manifest
+from data_loaders.bucket.opened import Descriptor, Opened
+from data_loaders.bucket.settings import Settings, settings
+from data_loaders.bucket.transport import ShorterError, Transport
+from data_loaders.extents import Bytes, Extent, Stretch
+
+# a block that is evicted again and again before it is opened says that the cap is too small for what is read at once
+_TRIES = 5
+# datasets whose blocks are known, and maps of short ones
+_KEPT = 256
+
+
+class Remote(Bytes):
+    """The files below an address that fsspec opens.
+
+    `options` are fsspec's storage_options. Raises FileNotFoundError, PermissionError and ConnectionError with what to do,
+    and ValueError where bytes are not those that the catalog describes.
+    """
+
+    def __init__(self, root: str, options: Mapping[str, Any] | None = None, machine: Settings | None = None) -> None:
+        machine = machine or settings()
+        self.root = root.rstrip("/")
+        self._transport = Transport(root, options, machine.timeout, machine.connections)
+        self._cache = Cache(machine.cache, machine.cache_size)
+        self._fetcher = Fetcher(self._transport, self._cache, machine.connections, self._why)
+        self._opened = Opened(self._cache)
+        self._manifest = Manifest(self._transport, machine.cache / "stores")
+        self._tables = self._manifest.read()
+        self._blocks = lru_cache(maxsize=_KEPT)(self._made)
+        self._map = lru_cache(maxsize=_KEPT)(self._mapped)
+
+    def table(self, name: str) -> BinaryIO:
+        if name not in self._tables:
+            raise FileNotFoundError(f"{self._transport.address(MANIFEST)} lists no {name}")
+        block = self._tables[name]
+        if not self._cache.has(block):
+            # four bytes tell whether the server knows ranges, before anything large is asked for
+            self._transport.read(name, 0, 4)
+        return os.fdopen(os.dup(self._file([block]).number), "rb")
+
+    def read(self, stretch: Stretch, out: ndarray) -> None:
+        if not out.size:
+            return
+        extent, rows = stretch.extent, rows_per_block(stretch.extent.row_bytes)
+        blocks = self._blocks(stretch.file, stretch.size, extent)
+        first, last = stretch.start // rows, (stretch.stop - 1) // rows
+        for index in range(first, last + 1):
+            low, high = max(stretch.start, index * rows), min(stretch.stop, (index + 1) * rows)
+            file = self._file(blocks[index : last + 1])
+            target = out[low - stretch.start : high - stretch.start]
+            os.preadv(file.number, [target], (low - index * rows) * extent.row_bytes)
+
+    def whole(self, file: str, size: int, extent: Extent) -> ndarray:
+        return self._map(file, size, extent) if extent.n_bytes else np.zeros(extent.shape, extent.dtype)
+
+    def prefetch(self, stretches: Sequence[Stretch]) -> None:
+        expected = dict.fromkeys(block for stretch in stretches for block in self._expected(stretch))
+        self._fetcher.prefetch(block for block in expected if not self._opened.has(block))
+
+    def _expected(self, stretch: Stretch) -> list[Block]:
+        """The blocks of a stretch; where their checksums are not here yet, these, and the blocks at the next call."""
+        sums = _sums(stretch.file, stretch.size, stretch.extent)
+        if sums is not None and not self._opened.has(sums) and not self._cache.has(sums):
+            return [sums]
+        rows = rows_per_block(stretch.extent.row_bytes)
+        blocks = self._blocks(stretch.file, stretch.size, stretch.extent)
+        return blocks[stretch.start // rows : -(-stretch.stop // rows)]
+
+    def _made(self, file: str, size: int, extent: Extent) -> list[Block]:
+        """The blocks of a dataset."""
+        sums = _sums(file, size, extent)
+        if sums is None:
+            return [_one(file, size, extent)]
+        digests = os.pread(self._file([sums]).number, sums.size, 0)
+        names = [digests[at : at + DIGEST].hex() for at in range(0, sums.size, DIGEST)]
+        step = rows_per_block(extent.row_bytes) * extent.row_bytes
+        starts = range(extent.offset, extent.offset + extent.n_bytes, step)
+        stops = [*starts[1:], extent.offset + extent.n_bytes]
+        return [Block(file, *place, size) for place in zip(starts, stops, names, strict=True)]
+
+    def _mapped(self, file: str, size: int, extent: Extent) -> ndarray:
+        with os.fdopen(os.dup(self._file([_one(file, size, extent)]).number), "rb") as opened:
+            # a plain view: the memmap class costs a Python call for each slice
+            return np.memmap(opened, extent.dtype, "r", 0, extent.shape).view(np.ndarray)
+
+    def _file(self, blocks: Sequence[Block]) -> Descriptor:
+        """The first of these blocks, opened; what is not in the cache of them all is asked for together."""
+        for _ in range(_TRIES):
+            found = self._opened.get(blocks[0])
+            if found is not None:
+                return found
+            self._bring(blocks)
+            self._opened.let_go()
+        raise ValueError(
+            f"blocks are evicted from {self._cache.folder} before they can be read: raise BRAINFM_CACHE_SIZE"
+        )
+
+    def _bring(self, blocks: Sequence[Block]) -> None:
+        try:
+            self._fetcher.fetch(blocks)
+        except (FileNotFoundError, ShorterError) as error:
+            raise ValueError(f"{error}: {self._why(blocks[0])}") from error
+
+    def _why(self, block: Block) -> str:
+        """Why the bytes of a block are not there, and what to do."""
+        if self._manifest.read() != self._tables:
+            return "the store was written anew after it was opened here: start again to read the new one"
+        size = self._transport.size(block.file)
+        if size is not None and size != (block.file_size or size):
+            return f"the file has {size:,} bytes, not {block.file_size:,}, it was replaced: run `brainfm prepare` again"
+        return "the file was replaced or damaged where it lies: run `brainfm prepare` again, or upload the store again"
+
+
+def _one(file: str, size: int, extent: Extent) -> Block:
+    """A dataset as one block, however long: its checksum is that of the dataset."""
+    return Block(file, extent.offset, extent.offset + extent.n_bytes, extent.sha256, size)
+
+
+def _sums(file: str, size: int, extent: Extent) -> Block | None:
+    """Where the checksums of the dataset's blocks lie, None where it is a single block."""
+    rows = rows_per_block(extent.row_bytes)
+    if extent.shape[0] <= rows:
+        return None
+    n_bytes = -(-extent.shape[0] // rows) * DIGEST
+    return Block(file, extent.sums_offset, extent.sums_offset + n_bytes, extent.sums_sha256, size)
