@@ -58,6 +58,11 @@ class RangeServer:
         self._ready.set()
         await self._stop.wait()
         await runner.cleanup()
+        # a stalled answer would wait for an hour
+        stalled = asyncio.all_tasks() - {asyncio.current_task()}
+        for task in stalled:
+            task.cancel()
+        await asyncio.gather(*stalled, return_exceptions=True)
 
     async def _answer(self, request: web.Request) -> web.StreamResponse:
         path = request.match_info["path"]
