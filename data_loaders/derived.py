@@ -14,6 +14,7 @@ from jaxtyping import Float
 from numpy import ndarray
 from rich.progress import track
 
+from data_loaders.bucket.settings import cache_folder
 from data_loaders.catalog import Entry
 from data_loaders.contracts import Recording, Stream
 from data_loaders.fields import info_of
@@ -25,14 +26,13 @@ from data_loaders.writer import Writer
 def materialise(store: Store, transforms: Sequence[Transform]) -> Store:
     """The store after these continuous transforms, made once per combination and found again after.
 
-    A killed run leaves the finished recordings, and the next continues. It lies in `<store>.derived`, or in the folder
-    that $BRAINFM_CACHE names, and may be deleted at any time.
+    A killed run leaves the finished recordings, and the next continues. It lies in `<store>.derived`; in the cache of this
+    machine where $BRAINFM_CACHE names one or the store is behind an address. It may be deleted at any time.
     """
     if not transforms:
         return store
     history = [describe(transform) for transform in transforms]
-    home = Path(os.environ.get("BRAINFM_CACHE") or store.path.with_name(f"{store.path.name}.derived"))
-    target = home / _digest(
+    target = _home(store.path) / _digest(
         [str(sha) + key for sha, key in zip(store.catalog["sha256"], store.column("key"), strict=True)], history
     )
     with Writer(target) as writer:
@@ -41,6 +41,12 @@ def materialise(store: Store, transforms: Sequence[Transform]) -> Store:
         for i in track(todo, f"{names} ({len(todo)} recordings)", disable=not todo):
             writer.write(_changed(store, i, transforms), _key(store.entry(i)), [*store.entry(i).history, *history])
     return Store(target)
+
+
+def _home(path: str | Path) -> Path:
+    if isinstance(path, str) or os.environ.get("BRAINFM_CACHE"):
+        return cache_folder() / "derived"
+    return path.with_name(f"{path.name}.derived")
 
 
 def describe(transform: Transform) -> dict[str, Any]:

@@ -20,17 +20,28 @@ _OPEN = 256
 
 @dataclass(frozen=True)
 class Extent:
-    """Where a dataset lies in its file: a window is one range of bytes."""
+    """Where a dataset lies in its file: a window is one range of bytes.
+
+    A dataset longer than a block (`data_loaders.bucket.blocks`) has a list of its blocks' checksums in the same file, which
+    begins at byte `sums_offset` and whose own checksum is `sums_sha256`.
+    """
 
     offset: int
     dtype: str
     shape: tuple[int, ...]
     sha256: str
+    sums_offset: int = 0
+    sums_sha256: str = ""
 
     @property
     def row_bytes(self) -> int:
         """Bytes of one sample over all channels."""
         return np.dtype(self.dtype).itemsize * math.prod(self.shape[1:])
+
+    @property
+    def n_bytes(self) -> int:
+        """Bytes of all of it."""
+        return self.row_bytes * self.shape[0]
 
 
 @dataclass(frozen=True)

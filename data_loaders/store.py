@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -11,33 +12,39 @@ import pandas as pd
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from data_loaders.bucket.address import is_remote, local
 from data_loaders.catalog import CATALOG, EVENTS, Catalog
 from data_loaders.contracts import Spikes
 from data_loaders.extents import Bytes, Extent, Local, Stretch
 
 
 class Store:
-    """Reads a folder that `brainfm prepare` wrote. Thread-safe; holds no signal in memory.
+    """Reads what `brainfm prepare` wrote, in a folder or behind an address. Thread-safe; holds no signal in memory.
 
-    Raises FileNotFoundError where there is no catalog, and ValueError where a file is not the one the catalog describes.
+    An address (s3://, gs://, https://) is opened by fsspec with `storage_options`, and read through a cache on this machine
+    (docs/guides/buckets.md). Raises FileNotFoundError where there is no catalog, and ValueError where a file is not the one
+    the catalog describes.
     """
 
-    def __init__(self, path: str | Path, content: Bytes | None = None) -> None:
-        self.path = Path(path)
-        self.content = content or Local(self.path)
+    def __init__(
+        self, path: str | Path, content: Bytes | None = None, storage_options: Mapping[str, Any] | None = None
+    ) -> None:
+        self.path = str(path) if is_remote(path) else local(path)
+        self._options = storage_options
         try:
-            self._catalog = Catalog(self.content.table(CATALOG), str(self.path / CATALOG))
-        except FileNotFoundError:
+            self.content = content or _content(self.path, storage_options)
+            self._catalog = Catalog(self.content.table(CATALOG), f"{self.path}/{CATALOG}")
+        except FileNotFoundError as error:
             raise FileNotFoundError(
                 f"{self.path} is no store (it has no {CATALOG}): make it with `brainfm prepare SOURCE {self.path}`"
-            ) from None
+            ) from error
         self.entry, self.column = self._catalog.entry, self._catalog.column
 
     def __len__(self) -> int:
         return len(self._catalog)
 
-    def __reduce__(self) -> tuple[type[Store], tuple[Path]]:
-        return Store, (self.path,)
+    def __reduce__(self) -> tuple[type[Store], tuple[Any, ...]]:
+        return Store, (self.path, None, self._options)
 
     @staticmethod
     def from_arrays(path: str | Path, X: ndarray, y: Any = None, *, sfreq: float, **names: Any) -> Store:
@@ -129,3 +136,12 @@ class Store:
                 f"{entry.name} has no {dataset!r}; it has {sorted(entry.extents)}: name one of these as the field's source"
             )
         return entry.extents[dataset]
+
+
+def _content(path: str | Path, storage_options: Mapping[str, Any] | None) -> Bytes:
+    if isinstance(path, Path):
+        return Local(path)
+    # fsspec and its clients take as long to import as all else here
+    from data_loaders.bucket.remote import Remote
+
+    return Remote(path, storage_options)

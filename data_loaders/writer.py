@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 from collections.abc import Callable, Mapping, Sequence
 from functools import partial
@@ -16,6 +17,9 @@ import pandas as pd
 from numpy import ndarray
 
 from data_loaders import catalog
+from data_loaders.bucket import manifest
+from data_loaders.bucket.blocks import rows_per_block
+from data_loaders.bucket.manifest import MANIFEST
 from data_loaders.catalog import CATALOG, ENTITIES, EVENTS, Entry
 from data_loaders.contracts import Recording, Stream
 
@@ -72,6 +76,9 @@ class Writer:
         events = _all_events(self.path, headers)
         _replace(self.path / EVENTS, partial(events.to_parquet, index=False))
         _replace(self.path / CATALOG, partial(catalog.write, headers=headers))
+        # last: a reader over a network takes the tables only together, as this lists them
+        tables = manifest.written([self.path / EVENTS, self.path / CATALOG])
+        _replace(self.path / MANIFEST, lambda path: path.write_bytes(tables))
 
 
 def _header_of(recording: Recording, file: str, key: str, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -135,7 +142,7 @@ def _write_file(path: Path, recording: Recording, header: dict[str, Any]) -> dic
             file["spikes/channels"] = recording.spikes.channels.astype(np.int32)
         _write_events(file, recording.events)
         file.flush()
-        header["extents"] = {name: _extent(file[name]) for name in _datasets(file)}
+        header["extents"] = {name: _extent(file, name) for name in _datasets(file)}
         header["sha256"] = _content(header["extents"])
         # a dataset, not an attribute: attributes end at 64 kB, and a header with many channels is longer
         file["header"] = json.dumps(header)
@@ -160,13 +167,32 @@ def _datasets(file: h5py.File) -> list[str]:
     return names
 
 
-def _extent(dataset: h5py.Dataset) -> dict[str, Any]:
-    digest = hashlib.sha256()
-    for start in range(0, len(dataset), 1 << 16):
-        digest.update(np.ascontiguousarray(dataset[start : start + (1 << 16)]).tobytes())
+def _extent(file: h5py.File, name: str) -> dict[str, Any]:
+    dataset = file[name]
+    whole, sums = _digests(dataset)
     # a dataset without a single value has no bytes and so no offset
-    offset = int(dataset.id.get_offset() or 0) if dataset.size else 0
-    return {"offset": offset, "dtype": dataset.dtype.str, "shape": list(dataset.shape), "sha256": digest.hexdigest()}
+    extent = {"offset": _offset(dataset), "dtype": dataset.dtype.str, "shape": list(dataset.shape), "sha256": whole}
+    if len(sums) < 2:
+        return extent
+    # beside the data, not in the catalog: a reader wants the list of the recording that it reads, and of no other
+    listed = file.create_dataset(f"checksums/{name}", data=np.frombuffer(b"".join(sums), np.uint8))
+    file.flush()
+    return extent | {"sums_offset": _offset(listed), "sums_sha256": hashlib.sha256(b"".join(sums)).hexdigest()}
+
+
+def _digests(dataset: h5py.Dataset) -> tuple[str, list[bytes]]:
+    """The checksum of a dataset, and of each of its blocks."""
+    whole, sums = hashlib.sha256(), []
+    rows = rows_per_block(dataset.dtype.itemsize * math.prod(dataset.shape[1:]))
+    for start in range(0, len(dataset), rows):
+        block = np.ascontiguousarray(dataset[start : start + rows]).tobytes()
+        whole.update(block)
+        sums.append(hashlib.sha256(block).digest())
+    return whole.hexdigest(), sums
+
+
+def _offset(dataset: h5py.Dataset) -> int:
+    return int(dataset.id.get_offset() or 0) if dataset.size else 0
 
 
 def _content(extents: dict[str, Any]) -> str:

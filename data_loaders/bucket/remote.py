@@ -4,13 +4,16 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from functools import lru_cache
-from typing import Any, BinaryIO
+from typing import Any
 
 import numpy as np
+import pyarrow as pa
+from jaxtyping import UInt8
 from numpy import ndarray
 
-from data_loaders.bucket.blocks import DIGEST, Block, rows_per_block
+from data_loaders.bucket.blocks import BLOCK, DIGEST, Block, rows_per_block
 from data_loaders.bucket.cache import Cache
 from data_loaders.bucket.fetch import Fetcher
 from data_loaders.bucket.manifest import MANIFEST, Manifest
@@ -39,19 +42,21 @@ class Remote(Bytes):
         self._cache = Cache(machine.cache, machine.cache_size)
         self._fetcher = Fetcher(self._transport, self._cache, machine.connections, self._why)
         self._opened = Opened(self._cache)
+        # of a long stretch, no more at once than the cache keeps until it is read
+        self._ahead = max(1, min(2 * machine.connections, machine.cache_size // (4 * BLOCK)))
         self._manifest = Manifest(self._transport, machine.cache / "stores")
         self._tables = self._manifest.read()
         self._blocks = lru_cache(maxsize=_KEPT)(self._made)
         self._map = lru_cache(maxsize=_KEPT)(self._mapped)
 
-    def table(self, name: str) -> BinaryIO:
+    def table(self, name: str) -> pa.NativeFile:
         if name not in self._tables:
             raise FileNotFoundError(f"{self._transport.address(MANIFEST)} lists no {name}")
         block = self._tables[name]
         if not self._cache.has(block):
             # four bytes tell whether the server knows ranges, before anything large is asked for
             self._transport.read(name, 0, 4)
-        return os.fdopen(os.dup(self._file([block]).number), "rb")
+        return pa.BufferReader(pa.py_buffer(self._view(block)))
 
     def read(self, stretch: Stretch, out: ndarray) -> None:
         if not out.size:
@@ -61,8 +66,8 @@ class Remote(Bytes):
         first, last = stretch.start // rows, (stretch.stop - 1) // rows
         for index in range(first, last + 1):
             low, high = max(stretch.start, index * rows), min(stretch.stop, (index + 1) * rows)
-            file = self._file(blocks[index : last + 1])
-            target = out[low - stretch.start : high - stretch.start]
+            file = self._file(blocks[index : min(last + 1, index + self._ahead)])
+            target: Any = out[low - stretch.start : high - stretch.start]
             os.preadv(file.number, [target], (low - index * rows) * extent.row_bytes)
 
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:
@@ -94,9 +99,13 @@ class Remote(Bytes):
         return [Block(file, *place, size) for place in zip(starts, stops, names, strict=True)]
 
     def _mapped(self, file: str, size: int, extent: Extent) -> ndarray:
-        with os.fdopen(os.dup(self._file([_one(file, size, extent)]).number), "rb") as opened:
+        return self._view(_one(file, size, extent)).view(extent.dtype).reshape(extent.shape)
+
+    def _view(self, block: Block) -> UInt8[ndarray, "byte"]:
+        """The bytes of a block, mapped: they stay readable when the block is evicted."""
+        with os.fdopen(os.dup(self._file([block]).number), "rb") as opened:
             # a plain view: the memmap class costs a Python call for each slice
-            return np.memmap(opened, extent.dtype, "r", 0, extent.shape).view(np.ndarray)
+            return np.memmap(opened, np.uint8, "r").view(np.ndarray)
 
     def _file(self, blocks: Sequence[Block]) -> Descriptor:
         """The first of these blocks, opened; what is not in the cache of them all is asked for together."""
@@ -120,10 +129,11 @@ class Remote(Bytes):
         """Why the bytes of a block are not there, and what to do."""
         if self._manifest.read() != self._tables:
             return "the store was written anew after it was opened here: start again to read the new one"
-        size = self._transport.size(block.file)
-        if size is not None and size != (block.file_size or size):
-            return f"the file has {size:,} bytes, not {block.file_size:,}, it was replaced: run `brainfm prepare` again"
-        return "the file was replaced or damaged where it lies: run `brainfm prepare` again, or upload the store again"
+        with suppress(FileNotFoundError):
+            size = self._transport.size(block.file)
+            if block.file_size and size not in (None, block.file_size):
+                return f"it has {size:,} bytes, not {block.file_size:,}, it was replaced: run `brainfm prepare` again"
+        return "it was replaced or damaged where it lies: run `brainfm prepare` again, or upload the store again"
 
 
 def _one(file: str, size: int, extent: Extent) -> Block:

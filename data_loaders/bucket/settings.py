@@ -9,13 +9,14 @@ import os
 import re
 import shutil
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 
 import pooch
 
 _UNITS = {"": 1, "K": 10**3, "M": 10**6, "G": 10**9, "T": 10**12}
 _LARGEST = 100 * 10**9
+# said once; the other ranks of a machine would say the same
+_TOLD: set[Path] = set()
 
 
 @dataclass(frozen=True)
@@ -29,16 +30,18 @@ class Settings:
 
 
 def settings() -> Settings:
-    """From BRAINFM_CACHE, BRAINFM_CACHE_SIZE (50 GB), BRAINFM_CONNECTIONS and BRAINFM_TIMEOUT; printed once per process."""
+    """From BRAINFM_CACHE, BRAINFM_CACHE_SIZE (`200 GB`), BRAINFM_CONNECTIONS and BRAINFM_TIMEOUT; printed once per process."""
     cache = cache_folder()
     asked = os.environ.get("BRAINFM_CACHE_SIZE")
     made = Settings(
         cache,
         _bytes(asked) if asked else _some_of(cache),
-        int(_number("BRAINFM_CONNECTIONS", 16)),
+        int(_number("BRAINFM_CONNECTIONS", 16.0)),
         _number("BRAINFM_TIMEOUT", 30.0),
     )
-    _tell(made)
+    if made.cache not in _TOLD and os.environ.get("LOCAL_RANK", "0") == "0":
+        _tell(made)
+    _TOLD.add(made.cache)
     return made
 
 
@@ -78,11 +81,8 @@ def _number(name: str, default: float) -> float:
     return value
 
 
-@cache
 def _tell(made: Settings) -> None:
-    # the other ranks of a machine have the same
-    if os.environ.get("LOCAL_RANK", "0") == "0":
-        print(
-            f"cache of remote stores: {made.cache}, up to {made.cache_size / 1e9:.3g} GB, {made.connections} connections "
-            "(BRAINFM_CACHE, BRAINFM_CACHE_SIZE, BRAINFM_CONNECTIONS)"
-        )
+    print(
+        f"cache of remote stores: {made.cache}, up to {made.cache_size / 1e9:.3g} GB, {made.connections} connections "
+        "(BRAINFM_CACHE, BRAINFM_CACHE_SIZE, BRAINFM_CONNECTIONS)"
+    )

@@ -73,7 +73,7 @@ def test_a_derived_store_is_found_again_and_another_setting_is_another(
     assert (again.path / again.entry(0).file).stat().st_mtime_ns == written
     assert materialise(store, [BandPass(1.0, 30.0)]).path != first.path
     monkeypatch.setenv("BRAINFM_CACHE", str(tmp_path / "cache"))
-    assert materialise(store, [BandPass(1.0, 40.0)]).path.parent == tmp_path / "cache"
+    assert materialise(store, [BandPass(1.0, 40.0)]).path.parent == tmp_path / "cache" / "derived"
 
 
 def test_no_transform_makes_no_copy(tmp_path: Path) -> None:

@@ -107,7 +107,11 @@ def test_a_source_that_changed_is_read_anew_and_the_others_are_not(tmp_path):
     np.savez(source / "s01.npz", spike_times=np.arange(1, 10), spike_units=np.zeros(9, int), vel=np.zeros(1000))
     prepare(source, tmp_path / "out")
     after = contents(store)
-    assert {name for name in before if before[name] != after[name]} == {"in/sub-s01.h5", "catalog.parquet"}
+    assert {name for name in before if before[name] != after[name]} == {
+        "in/sub-s01.h5",
+        "catalog.parquet",
+        "store.json",
+    }
 
 
 def test_a_recording_whose_name_changed_leaves_no_old_one_behind(tmp_path):
