@@ -13,6 +13,7 @@ import torch
 from numpy import ndarray
 
 from data_loaders import leakage, targets
+from data_loaders.bucket.address import check_no_secrets
 from data_loaders.contracts import Batch, Field
 from data_loaders.derived import materialise
 from data_loaders.gather import Gather
@@ -36,7 +37,8 @@ class Data(lightning.LightningDataModule):
 
     `fields` names the stretches that a batch carries, in seconds from the anchor; `targets` what to decode (the grammar
     is in `data_loaders.targets`). Leading continuous transforms (filters, resampling) are run once over whole segments
-    and kept; the others run on each window, fitted on the training part. `batch_size` counts over all ranks.
+    and kept; the others run on each window, fitted on the training part. `batch_size` counts over all ranks. A store may
+    lie behind an address (s3://, gs://, https://): `storage_options` are fsspec's, for example {anon: true}.
     """
 
     def __init__(
@@ -51,8 +53,10 @@ class Data(lightning.LightningDataModule):
         batch_size: int = 64,
         threads: int = 2,
         depth: int = 4,
+        storage_options: dict[str, Any] | None = None,
     ) -> None:
         super().__init__()
+        check_no_secrets(storage_options)
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, expected at least 1, for example 64")
         if not fields:
@@ -63,6 +67,7 @@ class Data(lightning.LightningDataModule):
         self.sampler = sampler or Shuffle()
         self._target_texts, self._transforms = targets or [], transforms or []
         self._store_paths = [store] if isinstance(store, str) else store
+        self._storage_options = storage_options
         self._threads, self._depth, self._seed = threads, depth, 0
         self._ready = False
         self._fold: Fold | None = None
@@ -77,7 +82,8 @@ class Data(lightning.LightningDataModule):
             raise ValueError(
                 f"{late[0]} runs over whole recordings, so it comes before {type(self._transforms[lead]).__name__}: move it up"
             )
-        self.store = joined([materialise(Store(path), self._transforms[:lead]) for path in self._store_paths])
+        stores = [Store(path, storage_options=self._storage_options) for path in self._store_paths]
+        self.store = joined([materialise(store, self._transforms[:lead]) for store in stores])
         self.transforms = self._transforms[lead:]
         self.windows, self.targets = self._labelled(self.rule.cut(self.store, self.extent))
         self.subjects = sorted(set(self.store.catalog["subject"]))

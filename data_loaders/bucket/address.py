@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -62,3 +63,16 @@ def opened(address: str, options: Mapping[str, Any], connections: int) -> Abstra
     except ImportError as error:
         repair = f"pip install '{_EXTRAS[scheme]}'" if scheme in _EXTRAS else str(error)
         raise ImportError(f"{address} needs a library that is not installed: {repair}") from error
+
+
+def check_no_secrets(options: Mapping[str, Any] | None) -> None:
+    """A recipe is written into every run folder: what must not be read there is refused.
+
+    Raises ValueError with where fsspec finds it otherwise.
+    """
+    found = [name for name in options or {} if re.search("secret|password|token|credential", name, re.IGNORECASE)]
+    if found:
+        raise ValueError(
+            f"storage_options holds {found[0]!r}, which would be written into every run folder: leave it out, and give it as "
+            f"FSSPEC_<PROTOCOL>_{found[0].upper()} or in the provider's own credentials file"
+        )
