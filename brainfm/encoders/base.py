@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import Literal
+from dataclasses import dataclass, field
+from typing import Any, Literal
 
 import torch
-from jaxtyping import Bool, Float
+from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from data_loaders.contracts import Batch, Tokens
+from brainfm.nn.decoder import Memory
+from brainfm.nn.spike_tokens import SpikeTokenizer, SpikeTokens
+from data_loaders.contracts import Batch, Events, Tokens
 
 
 class Encoder(nn.Module, ABC):
@@ -54,6 +57,66 @@ class PatchEncoder(TokenEncoder):
         self, batch: Batch
     ) -> tuple[Float[Tensor, "batch channel patch sample"], Bool[Tensor, "batch channel patch"]]:
         """The values that tokens are made of, and which are real; the rest are zero."""
+
+
+@dataclass(frozen=True)
+class Context:
+    """All that a window's spikes are read beside, made once: what each layer can look at, and one vector per modality."""
+
+    memories: dict[str, list[Memory]] = field(default_factory=dict)
+    pooled: dict[str, Tensor] = field(default_factory=dict)
+
+
+@dataclass
+class State:
+    """How far a window has been written, and what layers keep of it. Only `decode` changes it."""
+
+    n: int = 0
+    kept: list[Any] = field(default_factory=list)
+
+
+class SpikeEncoder(Encoder):
+    """Reads the spikes of the current window as tokens, each knowing only those before it: it can be run token by token.
+
+    `current` and `past` are the vocabularies of the two fields of spikes that batches carry under these names.
+    """
+
+    channels = "any"
+    current: SpikeTokenizer
+    past: SpikeTokenizer
+
+    @abstractmethod
+    def context(self, batch: Batch) -> Context:
+        """What does not depend on the current window's spikes."""
+
+    @abstractmethod
+    def new_state(self, batch_size: int) -> State:
+        """The state before the first token of a window."""
+
+    @abstractmethod
+    def decode(
+        self,
+        ids: Int[Tensor, "batch token"],
+        steps: Int[Tensor, "batch token"],
+        session_id: Int[Tensor, "batch"],
+        context: Context,
+        state: State | None = None,
+    ) -> Float[Tensor, "batch token dim"]:
+        """The embedding of each token; with a state the tokens continue what it holds, and it is moved on."""
+
+    def read(self, batch: Batch) -> SpikeTokens:
+        """The tokens of the current window, one more than `decode` takes: the last is only ever predicted."""
+        return self.current.encode(take_events(batch, "current"))
+
+
+def take_events(batch: Batch, name: str) -> Events:
+    """The field of spikes of that name."""
+    if name not in batch.events:
+        raise ValueError(
+            f"the batch has no spikes called {name!r}, it has {sorted(batch.events)}: "
+            f"name a field {name!r} with `source: spikes` in data.fields"
+        )
+    return batch.events[name]
 
 
 def take_signal(

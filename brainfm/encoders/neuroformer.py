@@ -1,0 +1,156 @@
+"""Neuroformer: past spikes, stimulus and behaviour to the next spike, one token at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Literal
+
+import torch
+from jaxtyping import Float, Int
+from torch import Tensor, nn
+
+from brainfm.encoders.base import Context, SpikeEncoder, State, take_events
+from brainfm.nn.decoder import Cache, DecoderBlock, Memory
+from brainfm.nn.projectors import Projected, Projector, time_network
+from brainfm.nn.spike_tokens import SpikeTokenizer
+from brainfm.nn.units import UnitTable
+from data_loaders.contracts import Batch, Tokens
+
+
+class Neuroformer(SpikeEncoder):
+    """A causal decoder over the spikes of the current window that looks at the spikes before it and at other modalities.
+
+    Batches carry two fields of spikes, `past` [-past_seconds, 0) and `current` [0, current_seconds) around the anchor; each
+    of `modalities` names another field and how it becomes tokens (`brainfm.nn.projectors`, `brainfm.nn.frames`). Layers:
+    `state_layers` of causal attention among current spikes, `history_layers` that look at the past, each projector's own,
+    and `state_layers` more among current spikes. The cost grows linearly with the number of modalities and of their tokens.
+
+    `n_units` and `set_of` come from the data: sessions have units of their own. A field that a batch lacks is skipped, so
+    a modality may be dropped. `compat="paper"` restores what the released code does and should not: padding in the past
+    is looked at, a frame has no place, and a layer norm that nothing uses is kept for its weights.
+    Reference: Antoniades et al. 2024, https://arxiv.org/abs/2311.00136
+    """
+
+    def __init__(
+        self,
+        n_units: Sequence[int],
+        set_of: Sequence[int] | None = None,
+        unit_metadata: Sequence[Sequence[float]] | None = None,
+        past_seconds: float = 0.15,
+        current_seconds: float = 0.05,
+        bin: float = 0.01,
+        block: int = 100,
+        past_block: int = 700,
+        modalities: Mapping[str, Projector] | None = None,
+        dim: int = 256,
+        n_heads: int = 8,
+        state_layers: int = 6,
+        history_layers: int = 6,
+        dropout: float = 0.2,
+        compat: Literal["none", "paper"] = "none",
+    ) -> None:
+        super().__init__()
+        self.dim, self.n_heads, self.compat, self.widest = dim, n_heads, compat, max(n_units)
+        longest = max(past_seconds, current_seconds)
+        self.current = SpikeTokenizer(self.widest, current_seconds, block + 1, bin, longest)
+        self.past = SpikeTokenizer(self.widest, past_seconds, past_block + 1, bin, longest)
+        self.position, self.past_position = (nn.Parameter(torch.zeros(1, n, dim)) for n in (block, past_block))
+        self.units = UnitTable(n_units, dim, set_of, unit_metadata)
+        self.time, self.past_time = time_network(dim, dropout), time_network(dim, dropout)
+        self.dropout = nn.Dropout(dropout)
+        self.projectors = nn.ModuleDict(dict(modalities or {}))
+        _check_widths(self.projectors, dim)
+
+        def blocks(n: int) -> nn.ModuleList:
+            return nn.ModuleList([DecoderBlock(dim, n_heads, dropout) for _ in range(n)])
+
+        self.reading, self.writing, self.history = blocks(state_layers), blocks(state_layers), blocks(history_layers)
+        self.looking = nn.ModuleDict({name: blocks(part.layers) for name, part in (modalities or {}).items()})
+        self.among = nn.ModuleDict({name: blocks(part.self_layers) for name, part in (modalities or {}).items()})
+        self.unused = nn.LayerNorm(dim) if compat == "paper" else None
+        for part in (self.time, self.past_time, self.reading, self.writing, self.history, self.looking, self.among):
+            part.apply(_init)
+
+    def forward(self, batch: Batch) -> Tokens:
+        tokens = self.read(batch)
+        ids, steps = tokens.id[:, :-1], tokens.step[:, :-1]
+        embedding = self.decode(ids, steps, batch.session_id, self.context(batch))
+        # in the paper's code means are taken over padding too
+        mask = torch.ones_like(tokens.mask[:, :-1]) if self.compat == "paper" else tokens.mask[:, :-1]
+        return Tokens(embedding, mask, steps.clamp(max=self.current.n_bins) * self.current.bin)
+
+    def context(self, batch: Batch) -> Context:
+        tokens = self.past.encode(take_events(batch, "past"), -self.past.seconds)
+        ids, steps = tokens.id[:, :-1], tokens.step[:, :-1]
+        seen = self._embedded(ids, steps, batch.session_id, self.past_time, self.past_position)
+        mask = None if self.compat == "paper" else tokens.mask[:, :-1]
+        found = {"past": [block.attention.remember(seen, mask) for block in self.history]}
+        pooled = {}
+        for name in self.projectors:
+            if name in batch.streams or name in batch.events:
+                features, mask = self._projected(name, batch)
+                found[name] = [block.attention.remember(features, mask) for block in self.looking[name]]
+                pooled[name] = Tokens(features, mask).pooled()
+        return Context(found, pooled)
+
+    def decode(
+        self,
+        ids: Int[Tensor, "batch token"],
+        steps: Int[Tensor, "batch token"],
+        session_id: Int[Tensor, "batch"],
+        context: Context,
+        state: State | None = None,
+    ) -> Float[Tensor, "batch token dim"]:
+        state = state or State()
+        x = self._embedded(ids, steps, session_id, self.time, self.position[:, state.n :])
+        kept = iter(state.kept)
+        for block in self.reading:
+            x = self._causal(block, x, next(kept, None))
+        for name, memories in context.memories.items():
+            for block, memory in zip(self.history if name == "past" else self.looking[name], memories, strict=True):
+                x = block(x, memory)
+        for block in self.writing:
+            x = self._causal(block, x, next(kept, None))
+        state.n += ids.shape[1]
+        return x
+
+    def new_state(self, batch_size: int) -> State:
+        length = self.position.shape[1]
+        empty = self.position.new_empty(batch_size, self.n_heads, 0, self.dim // self.n_heads)
+        return State(0, [Cache(Memory(empty, empty), length) for _ in range(len(self.reading) + len(self.writing))])
+
+    def _causal(self, block: nn.Module, x: Tensor, cache: Cache | None) -> Tensor:
+        """A block among current spikes; with a cache the new ones look at all that were."""
+        if cache is None:
+            return block(x, causal=True)
+        return block(x, cache.grown(block.attention.remember(x)))  # type: ignore[union-attr, operator]
+
+    def _embedded(self, ids: Tensor, steps: Tensor, session_id: Tensor, time: nn.Module, position: Tensor) -> Tensor:
+        unit = self.units.embed(ids, session_id)
+        return self.dropout(unit + time(steps[..., None].to(unit.dtype)) + position[:, : ids.shape[1]])
+
+    def _projected(self, name: str, batch: Batch) -> Projected:
+        """Tokens of one modality after START of the spikes, which is real where nothing else is."""
+        field = batch.streams[name] if name in batch.streams else batch.events[name]
+        tokens, mask = self.projectors[name](field)
+        if self.among[name] or self.compat == "none":
+            ids = torch.full((len(batch), 1), self.current.start, device=tokens.device)
+            start = self._embedded(ids, torch.zeros_like(ids), batch.session_id, self.time, self.position)
+            tokens, mask = torch.cat([start, tokens], 1), torch.cat([torch.ones_like(ids, dtype=torch.bool), mask], 1)
+        for block in self.among[name]:
+            tokens = block(tokens, block.attention.remember(tokens, mask))  # type: ignore[union-attr, operator]
+        return tokens, mask
+
+
+def _check_widths(projectors: nn.ModuleDict, dim: int) -> None:
+    for name, part in projectors.items():
+        if part.dim != dim:
+            raise ValueError(f"the projector of {name!r} has dim {part.dim} and the encoder {dim}: give both the same")
+
+
+def _init(module: nn.Module) -> None:
+    """Normal weights of 0.02 and no bias, but for convolutions (the spec, section 3)."""
+    if isinstance(module, nn.Linear | nn.Embedding):
+        nn.init.normal_(module.weight, std=0.02)
+    if isinstance(module, nn.Linear) and module.bias is not None:
+        nn.init.zeros_(module.bias)
