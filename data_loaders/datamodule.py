@@ -26,6 +26,7 @@ from data_loaders.splits.base import Fold, Split
 from data_loaders.store import Store
 from data_loaders.stream import Stream
 from data_loaders.transforms.base import Example, SignalInfo, Transform
+from data_loaders.unit_sets import unit_facts
 from data_loaders.windows import Rule, Windows
 
 # enough for medians and variances, and a bound on the time to fit on a large store
@@ -191,6 +192,8 @@ class Data(lightning.LightningDataModule):
             infos = self._infos()
             facts["session_chans"] = [len(infos[r].ch_names) if r in infos else 1 for r in range(max(infos) + 1)]
             facts["same_channels"] = len({info.ch_names for info in self._infos().values()}) == 1
+        if any(field.source == "spikes" for field in self.fields.values()):
+            facts |= unit_facts(self.store)
         if self.targets:
             facts |= {"n_outputs": self.targets[0].n_outputs, "target": self.targets[0].name}
         return facts

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Literal
 
 import torch
@@ -84,12 +84,12 @@ class Neuroformer(SpikeEncoder):
         ids, steps = tokens.id[:, :-1], tokens.step[:, :-1]
         seen = self._embedded(ids, steps, batch.session_id, self.past_time, self.past_position)
         mask = None if self.compat == "paper" else tokens.mask[:, :-1]
-        found = {"past": [block.attention.remember(seen, mask) for block in self.history]}
+        found = {"past": [block.attention.remember(seen, mask) for block in _stack(self.history)]}
         pooled = {}
         for name in self.projectors:
             if name in batch.streams or name in batch.events:
                 features, mask = self._projected(name, batch)
-                found[name] = [block.attention.remember(features, mask) for block in self.looking[name]]
+                found[name] = [block.attention.remember(features, mask) for block in _stack(self.looking[name])]
                 pooled[name] = Tokens(features, mask).pooled()
         return Context(found, pooled)
 
@@ -104,12 +104,14 @@ class Neuroformer(SpikeEncoder):
         state = state or State()
         x = self._embedded(ids, steps, session_id, self.time, self.position[:, state.n :])
         kept = iter(state.kept)
-        for block in self.reading:
+        for block in _stack(self.reading):
             x = self._causal(block, x, next(kept, None))
         for name, memories in context.memories.items():
-            for block, memory in zip(self.history if name == "past" else self.looking[name], memories, strict=True):
+            for block, memory in zip(
+                _stack(self.history if name == "past" else self.looking[name]), memories, strict=True
+            ):
                 x = block(x, memory)
-        for block in self.writing:
+        for block in _stack(self.writing):
             x = self._causal(block, x, next(kept, None))
         state.n += ids.shape[1]
         return x
@@ -119,11 +121,11 @@ class Neuroformer(SpikeEncoder):
         empty = self.position.new_empty(batch_size, self.n_heads, 0, self.dim // self.n_heads)
         return State(0, [Cache(Memory(empty, empty), length) for _ in range(len(self.reading) + len(self.writing))])
 
-    def _causal(self, block: nn.Module, x: Tensor, cache: Cache | None) -> Tensor:
+    def _causal(self, block: DecoderBlock, x: Tensor, cache: Cache | None) -> Tensor:
         """A block among current spikes; with a cache the new ones look at all that were."""
         if cache is None:
             return block(x, causal=True)
-        return block(x, cache.grown(block.attention.remember(x)))  # type: ignore[union-attr, operator]
+        return block(x, cache.grown(block.attention.remember(x)))
 
     def _embedded(self, ids: Tensor, steps: Tensor, session_id: Tensor, time: nn.Module, position: Tensor) -> Tensor:
         unit = self.units.embed(ids, session_id)
@@ -133,13 +135,20 @@ class Neuroformer(SpikeEncoder):
         """Tokens of one modality after START of the spikes, which is real where nothing else is."""
         field = batch.streams[name] if name in batch.streams else batch.events[name]
         tokens, mask = self.projectors[name](field)
-        if self.among[name] or self.compat == "none":
+        if self.projectors[name].self_layers or self.compat == "none":
             ids = torch.full((len(batch), 1), self.current.start, device=tokens.device)
             start = self._embedded(ids, torch.zeros_like(ids), batch.session_id, self.time, self.position)
             tokens, mask = torch.cat([start, tokens], 1), torch.cat([torch.ones_like(ids, dtype=torch.bool), mask], 1)
-        for block in self.among[name]:
-            tokens = block(tokens, block.attention.remember(tokens, mask))  # type: ignore[union-attr, operator]
+        for block in _stack(self.among[name]):
+            tokens = block(tokens, block.attention.remember(tokens, mask))
         return tokens, mask
+
+
+def _stack(blocks: nn.Module) -> Iterator[DecoderBlock]:
+    """The blocks of a stack, by their type."""
+    for block in blocks.children():
+        assert isinstance(block, DecoderBlock)
+        yield block
 
 
 def _check_widths(projectors: nn.ModuleDict, dim: int) -> None:

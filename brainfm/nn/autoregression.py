@@ -50,11 +50,14 @@ def write(
     suppress_end: bool = False,
     expect: bool = False,
 ) -> Written:
-    """Writes until every window has ended or is full. `suppress_end` fills windows whole; `expect` keeps expected counts."""
+    """Writes until every window has ended, or is as full as can be read back.
+
+    `suppress_end` fills windows whole; `expect` keeps expected counts.
+    """
     words, sampling = writer.vocabulary, sampling or Sampling()
     ids = torch.full((len(session_id), 1), words.start, device=session_id.device)
     steps, page = torch.zeros_like(ids), _Page(words, len(session_id), session_id.device, expect)
-    for _ in range(words.length - 2):
+    for _ in range(words.length - 3):
         id_logits, step_logits = writer.next_logits(ids, steps, session_id, context, state)
         id_logits, step_logits = _allowed(words, id_logits[:, -1], step_logits[:, -1], suppress_end)
         page.expect(sampling, id_logits, step_logits)

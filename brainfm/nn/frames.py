@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 from jaxtyping import Bool, Float
 from torch import Tensor, nn
@@ -73,8 +74,9 @@ class TimmFrames(Projector):
         import timm
 
         self.dim, self.layers, self.self_layers = dim, layers, self_layers
-        self.model = timm.create_model(name, pretrained=pretrained, num_classes=0).requires_grad_(learns)
-        self.linear, self.dropout = nn.Linear(self.model.num_features, dim), nn.Dropout(dropout)
+        model: Any = timm.create_model(name, pretrained=pretrained, num_classes=0).requires_grad_(learns)
+        self.model, self.dropout = model, nn.Dropout(dropout)
+        self.linear = nn.Linear(model.num_features, dim)
 
     def forward(self, field: Sampled | Events) -> Projected:
         frames, real = _frames(field)
