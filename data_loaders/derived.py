@@ -18,6 +18,7 @@ from data_loaders.bucket.settings import cache_folder
 from data_loaders.catalog import Entry
 from data_loaders.contracts import Recording, Stream
 from data_loaders.fields import info_of
+from data_loaders.locks import alone
 from data_loaders.store import Store
 from data_loaders.transforms.base import SignalInfo, TooShortError, Transform, apply
 from data_loaders.writer import Writer
@@ -26,8 +27,9 @@ from data_loaders.writer import Writer
 def materialise(store: Store, transforms: Sequence[Transform]) -> Store:
     """The store after these continuous transforms, made once per combination and found again after.
 
-    A killed run leaves the finished recordings, and the next continues. It lies in `<store>.derived`; in the cache of this
-    machine where $BRAINFM_CACHE names one or the store is behind an address. It may be deleted at any time.
+    A killed run leaves the finished recordings, and the next continues; of two runs that need the same, one waits. It lies
+    in `<store>.derived`; in the cache of this machine where $BRAINFM_CACHE names one or the store is behind an address. It
+    may be deleted at any time.
     """
     if not transforms:
         return store
@@ -35,7 +37,7 @@ def materialise(store: Store, transforms: Sequence[Transform]) -> Store:
     target = _home(store.path) / _digest(
         [str(sha) + key for sha, key in zip(store.catalog["sha256"], store.column("key"), strict=True)], history
     )
-    with Writer(target) as writer:
+    with alone(target, waits=True), Writer(target) as writer:
         todo = [i for i in range(len(store)) if not writer.done(_key(store.entry(i)))]
         names = ", ".join(type(transform).__name__ for transform in transforms)
         for i in track(todo, f"{names} ({len(todo)} recordings)", disable=not todo):

@@ -17,6 +17,7 @@ from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedCo
 import data_loaders.modalities
 from data_loaders import studies
 from data_loaders.contracts import Recording
+from data_loaders.locks import alone
 from data_loaders.modalities.base import Reader, Source
 from data_loaders.store import Store
 from data_loaders.writer import Writer
@@ -31,12 +32,13 @@ def prepare(
     package describes (`data_loaders.studies`); it is kept in the store.
 
     May be stopped at any moment and called again: finished recordings stay, sources that changed are read anew. All
-    decisions are printed. Raises ValueError at the end, after everything else is written, where a recording failed.
+    decisions are printed. Raises ValueError at the end, after everything else is written, where a recording failed; at once
+    where another process writes this store.
     """
     root, dest, console = Path(source), Path(dest), Console(highlight=False, soft_wrap=True)
     if not root.exists():
         raise ValueError(f"{root} does not exist: give the folder or the file that holds the recordings")
-    with _progress(console) as progress:
+    with alone(dest), _progress(console) as progress:
         task = progress.add_task("looking", total=None, count="")
         found = find(root if sidecar is None else studies.pointed(sidecar, root, dest), modality)
         outcome = _convert(found, dest, progress, task)

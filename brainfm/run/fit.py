@@ -21,6 +21,7 @@ from brainfm.run.seeding import fold_seed, fresh_objective
 from brainfm.run.train import device_of, train
 from brainfm.systems.training import Training
 from data_loaders import leakage
+from data_loaders.locks import alone
 from data_loaders.windows import concatenate
 
 
@@ -28,14 +29,20 @@ def fit(recipe: Recipe, out: Path, command: Sequence[str] | None = None) -> Path
     """Trains and judges every fold, and returns the run folder with its tables and report.
 
     Called again with the same recipe it continues where it was cut, with the same result. A debugging recipe goes to a
-    folder of its own, `<out>-debug`, and starts afresh. Raises ValueError where the folder belongs to another recipe.
+    folder of its own, `<out>-debug`, and starts afresh. Raises ValueError where the folder belongs to another recipe, or is
+    in use.
     """
     run = RunFolder(out.with_name(f"{out.name}-debug") if recipe.debug else out)
+    with alone(run.path):
+        return _fit(recipe, run, command or command_line())
+
+
+def _fit(recipe: Recipe, run: RunFolder, command: Sequence[str]) -> Path:
     run.claim(recipe.resolved, afresh=recipe.debug)
     leakage.check_monitor(recipe.trainer["monitor"])
     store = recipe.data.store
     hashes = dict(zip(store.catalog["name"], store.catalog["sha256"], strict=True))
-    notes = Provenance(run.path, run.recipe(), hashes, recipe.seed, command or command_line())
+    notes = Provenance(run.path, run.recipe(), hashes, recipe.seed, command)
     for number in range(len(recipe.data.folds)):
         if run.done(number):
             print(f"fold {number + 1} of {len(recipe.data.folds)}: done before, skipped ({run.fold(number)})")

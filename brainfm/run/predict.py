@@ -22,16 +22,18 @@ from brainfm.run.train import device_of
 from brainfm.systems.training import Training
 from data_loaders import leakage
 from data_loaders.datamodule import Data
+from data_loaders.locks import alone
 from data_loaders.windows import Windows
 
 
 def evaluate(path: Path) -> pd.DataFrame:
     """Judges every fold anew from its saved weights, rewrites the run's tables, and returns the scores."""
     run, recipe = _opened(path)
-    for number in range(len(recipe.data.folds)):
-        objective = _restored(recipe, run, number)
-        run.save_fold(number, *judge(recipe, objective))
-    show(run, conclude(run, recipe))
+    with alone(path):
+        for number in range(len(recipe.data.folds)):
+            objective = _restored(recipe, run, number)
+            run.save_fold(number, *judge(recipe, objective))
+        show(run, conclude(run, recipe))
     return run.scores(len(recipe.data.folds))
 
 

@@ -17,6 +17,7 @@ from brainfm import checkpoints
 from brainfm.run.fit import fit
 from brainfm.run.judge import show
 from data_loaders.leakage import LeakageError
+from data_loaders.locks import alone
 
 
 def outcome(run: Path) -> dict[str, pd.DataFrame]:
@@ -159,3 +160,9 @@ def test_the_table_shows_the_leading_metric_with_interval_and_chance(whole, caps
     ]
     assert any("EEGNet" in line for line in lines)
     assert lines[-1] == f"report: {whole}/report.html"
+
+
+def test_a_run_that_another_process_trains_is_refused(recipe, tmp_path):
+    with alone(tmp_path / "run"), pytest.raises(ValueError, match="run is in use by process"):
+        fit(recipe(), tmp_path / "run")
+    assert not (tmp_path / "run").exists()
