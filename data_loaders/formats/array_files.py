@@ -1,4 +1,4 @@
-"""The arrays in .npz and .mat files, by name."""
+"""The arrays in .npz, .npy and .mat files, and the columns of tables, by name."""
 
 from __future__ import annotations
 
@@ -10,14 +10,20 @@ from typing import Any
 import numpy as np
 from numpy import ndarray
 
+from data_loaders.formats.participants import read_table
+
 
 def load_arrays(path: Path) -> dict[str, ndarray]:
-    """Every array of a .npz or .mat (also version 7.3) by name; structs are flattened with dots."""
+    """Every array of a .npz or .mat (also version 7.3), or column of a .csv or .tsv, by name; structs are flattened with dots."""
     try:
         if path.suffix.lower() == ".npz":
             # opened here: numpy leaves a damaged file open
             with path.open("rb") as raw, np.load(raw, allow_pickle=False) as file:
                 return {name: file[name] for name in file.files}
+        if path.suffix.lower() == ".npy":
+            return {path.stem: np.load(path, allow_pickle=False)}
+        if path.suffix.lower() in (".csv", ".tsv"):
+            return {str(name): column.to_numpy() for name, column in read_table(path).items()}
         return _flattened(_load_mat(path))
     except Exception as error:
         raise ValueError(f"{path.name} cannot be read ({type(error).__name__}: {str(error)[:200]}): it is truncated or of another format: "

@@ -65,4 +65,5 @@ def _text(value: Any) -> str:
 def _said(asked: Any) -> str:
     if not isinstance(asked, Mapping):
         return "in " + ", ".join(map(str, asked)) if isinstance(asked, list | tuple) else str(asked)
-    return " and ".join(f"{'at least' if end == 'min' else 'at most'} {value:g}" for end, value in asked.items())
+    ends = (("min", "at least"), ("max", "at most"))
+    return " and ".join(f"{words} {asked[end]:g}" for end, words in ends if end in asked)

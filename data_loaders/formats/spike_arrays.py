@@ -9,88 +9,59 @@
       sfreq: 30000                   # only where times are whole ticks of a clock
       coding: steps                  # only where each time is kept as the difference from the one before
       ch_names: unit_ids             # array or list of the units' names; left out, unit0, unit1, ...
-      streams:
-        hand_vel: {values: vel, sfreq: 100, start: 0.02, unit: cm/s, names: [x, y]}
-        pupil: {values: pupil, timestamps: pupil_times}
-      trials: {onset: trial_start, stop: trial_stop, trial_type: target, result: outcome}
-      segments: [[0.0, 617.2]]       # or an array [segment, 2]; left out, all of it
-      duration: 617.3                # seconds; left out, to the last spike, value or segment
-      demographics: {species: Macaca mulatta, sex: M}
+      columns: {quality: labels, region: area}        # what else is known of each unit, for `keep` and Pick
 
-Every word that stands for an array is its name in the file. `trials` may give `duration` in place of `stop`; its other
-columns become columns of the events.
+Streams, trials, segments, duration and demographics are described in `data_loaders.formats.stated`, which units to keep in
+`data_loaders.formats.keep`. Every word that stands for an array is its name in the file.
 """
 
 from __future__ import annotations
 
-import difflib
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 from numpy import ndarray
 
-from data_loaders.formats.array_files import load_arrays, variable
-from data_loaders.formats.clocks import Series
-from data_loaders.formats.spike_session import SpikeSession
+from data_loaders.formats.spike_session import SpikeSession, unit_of_each
+from data_loaders.formats.stated import KEYS, Arrays, check_keys, segments_of, series_of, trials_of
 
-_KEYS = {
-    "times",
-    "units",
-    "splits",
-    "sfreq",
-    "coding",
-    "ch_names",
-    "streams",
-    "trials",
-    "segments",
-    "duration",
-    "demographics",
-}
-_STREAM_KEYS = {"values", "timestamps", "sfreq", "start", "unit", "names"}
+_KEYS = KEYS | {"times", "units", "splits", "sfreq", "coding", "ch_names", "columns"}
 
 
 def load(path: Path, stated: Mapping[str, Any], entities: Mapping[str, str]) -> SpikeSession:
     """The session that `stated` (the sidecar's `spikes`) finds in the file."""
-    _check_keys(stated, _KEYS, "spikes", path)
-    arrays = _Arrays(path)
+    check_keys(stated, _KEYS, "spikes", path)
+    arrays = Arrays(path, "spikes")
     times, units = _spikes(arrays, stated, path)
+    names = _names(arrays, stated, units)
     return SpikeSession(
-        entities=entities, ch_names=_names(arrays, stated, units), times=times, units=units,
-        series={name: _series(arrays, name, s, path) for name, s in stated.get("streams", {}).items()},
-        events=_trials(arrays, stated.get("trials"), path), segments=_segments(arrays, stated.get("segments")),
+        entities=entities, ch_names=names, times=times, units=units, series=series_of(arrays, stated),
+        events=trials_of(arrays, stated.get("trials")), segments=segments_of(arrays, stated.get("segments")),
+        columns={name: _column(arrays, name, array, len(names)) for name, array in stated.get("columns", {}).items()},
         duration=None if stated.get("duration") is None else float(stated["duration"]),
         demographics=stated.get("demographics", {}),
     )  # fmt: skip
 
 
-class _Arrays:
-    """The arrays of a file by name; a wrong name is answered with the nearest."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self._arrays = path, load_arrays(path)
-
-    def __call__(self, name: str, key: str) -> ndarray:
-        return variable(self.path, self._arrays, f"spikes.{key}", name)
-
-
-def _check_keys(stated: Mapping[str, Any], known: set[str], where: str, path: Path) -> None:
-    for key in stated:
-        if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.0)[0]
-            raise ValueError(f"the sidecar of {path.name} has {where}.{key}: did you mean {where}.{near}?")
+def _column(arrays: Arrays, name: str, stated: Any, n_units: int) -> tuple[Any, ...]:
+    values = np.ravel(arrays(stated, f"columns.{name}"))
+    if len(values) != n_units:
+        raise ValueError(
+            f"{arrays.path.name}: spikes.columns.{name} has {len(values)} entries for {n_units} units: give one for each"
+        )
+    return tuple(values.astype(float).tolist() if values.dtype.kind in "fiub" else map(str, values))
 
 
-def _spikes(arrays: _Arrays, stated: Mapping[str, Any], path: Path) -> tuple[ndarray, "ndarray"]:
+def _spikes(arrays: Arrays, stated: Mapping[str, Any], path: Path) -> tuple[ndarray, "ndarray"]:
     times = arrays(stated.get("times", "spike_times"), "times")
     if times.dtype == object:  # a MATLAB cell: one array per unit
         lists = [np.atleast_1d(np.asarray(one, dtype=np.float64)) for one in times]
         times, units = np.concatenate(lists), np.repeat(np.arange(len(lists)), [len(one) for one in lists])
     elif "splits" in stated:
         ends = arrays(stated["splits"], "splits").astype(np.int64)
-        units = np.repeat(np.arange(len(ends)), np.diff(ends, prepend=0))
+        units = unit_of_each(ends, len(times), path.name)
     else:
         units = arrays(stated.get("units", "spike_units"), "units").astype(np.int64)
     return _seconds(times, stated, path), units
@@ -106,50 +77,8 @@ def _seconds(times: ndarray, stated: Mapping[str, Any], path: Path) -> ndarray:
     return np.asarray(whole, dtype=np.float64) / float(stated.get("sfreq", 1.0))
 
 
-def _names(arrays: _Arrays, stated: Mapping[str, Any], units: ndarray) -> tuple[str, ...]:
+def _names(arrays: Arrays, stated: Mapping[str, Any], units: ndarray) -> tuple[str, ...]:
     names = stated.get("ch_names")
     if names is None:
         return tuple(f"unit{i}" for i in range(int(units.max(initial=-1)) + 1))
     return tuple(str(name) for name in (arrays(names, "ch_names") if isinstance(names, str) else names))
-
-
-def _series(arrays: _Arrays, name: str, stated: Mapping[str, Any], path: Path) -> Series:
-    _check_keys(stated, _STREAM_KEYS, f"spikes.streams.{name}", path)
-    if ("timestamps" in stated) == ("sfreq" in stated):
-        raise ValueError(
-            f"the sidecar of {path.name} must give spikes.streams.{name} either timestamps or sfreq: add one of them"
-        )
-    values = arrays(stated.get("values", name), f"streams.{name}.values")
-    if "timestamps" in stated:
-        times = arrays(stated["timestamps"], f"streams.{name}.timestamps")
-    else:
-        times = float(stated.get("start", 0.0)) + np.arange(len(values)) / float(stated["sfreq"])
-    return Series(times, values, tuple(stated.get("names", ())), str(stated.get("unit", "")))
-
-
-def _trials(arrays: _Arrays, stated: Mapping[str, str] | None, path: Path) -> pd.DataFrame | None:
-    if stated is None:
-        return None
-    if "onset" not in stated:
-        raise ValueError(
-            f"the sidecar of {path.name} gives spikes.trials without onset: name the array of starts, such as `onset: NAME`"
-        )
-    columns = {name: np.atleast_1d(arrays(array, f"trials.{name}")) for name, array in stated.items()}
-    lengths = {name: len(column) for name, column in columns.items()}
-    if len(set(lengths.values())) > 1:
-        raise ValueError(
-            f"{path.name}: the columns of spikes.trials have different lengths, {lengths}: give one value for each trial"
-        )
-    if "stop" in columns:
-        columns["duration"] = columns.pop("stop") - columns["onset"]
-    table = pd.DataFrame(
-        {name: column.astype(str) if column.dtype.kind in "SU" else column for name, column in columns.items()}
-    )
-    defaults = {"duration": 0.0, "trial_type": "trial"}
-    return table.assign(**{name: value for name, value in defaults.items() if name not in table})
-
-
-def _segments(arrays: _Arrays, stated: Any) -> ndarray | None:
-    if stated is None:
-        return None
-    return np.asarray(arrays(stated, "segments") if isinstance(stated, str) else stated, dtype=float).reshape(-1, 2)

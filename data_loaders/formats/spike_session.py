@@ -94,6 +94,19 @@ class SpikeSession:
         return max([self.duration, *ends])
 
 
+def unit_of_each(ends: Int[ndarray, "unit"], n_spikes: int, source: str) -> Int[ndarray, "spike"]:
+    """The unit of each spike, where spikes lie unit after unit and `ends` says where each unit's end.
+
+    >>> unit_of_each(np.array([2, 2, 3]), 3, "s.nwb").tolist()
+    [0, 0, 2]
+    """
+    counts = np.diff(ends, prepend=0)
+    if (counts < 0).any() or (len(ends) and ends[-1] != n_spikes):
+        raise ValueError(f"{source}: the ends of the units' spikes ({ends[:5].tolist()}, ..., {ends[-1:].tolist()}) do not rise to the "
+                         f"number of spikes, {n_spikes}: the index is damaged; write the file again")  # fmt: skip
+    return np.repeat(np.arange(len(ends)), counts)
+
+
 def _rates(spikes: Spikes, segments: Float[ndarray, "segment 2"], n_units: int) -> tuple[float, ...]:
     """Spikes per second of each unit over the segments."""
     place = np.searchsorted(segments[:, 0], spikes.times, side="right") - 1
