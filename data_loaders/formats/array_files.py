@@ -8,9 +8,8 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from numpy import ndarray
-
-from data_loaders.formats.participants import read_table
 
 
 def load_arrays(path: Path) -> dict[str, ndarray]:
@@ -23,7 +22,10 @@ def load_arrays(path: Path) -> dict[str, ndarray]:
         if path.suffix.lower() == ".npy":
             return {path.stem: np.load(path, allow_pickle=False)}
         if path.suffix.lower() in (".csv", ".tsv"):
-            return {str(name): column.to_numpy() for name, column in read_table(path).items()}
+            table = pd.read_csv(
+                path, sep="\t" if path.suffix.lower() == ".tsv" else ",", na_values=["n/a"], encoding="utf-8-sig"
+            )
+            return {str(name): column.to_numpy() for name, column in table.items()}
         return _flattened(_load_mat(path))
     except Exception as error:
         raise ValueError(f"{path.name} cannot be read ({type(error).__name__}: {str(error)[:200]}): it is truncated or of another format: "

@@ -53,12 +53,13 @@ class Spikes(Reader):
         sidecars = sidecar.sidecars_of(path, top, given)
         description = sidecar.describe(path, sidecars)
         arrays = path.suffix in (".npz", ".mat")
-        ours = description.get("modality") == "spikes" if arrays else temporaldata.is_temporaldata(path)
+        modality = description.get("modality", "" if arrays else "spikes")
+        ours = modality == "spikes" and (arrays or temporaldata.is_temporaldata(path))
         if not ours or sidecar.excluded(path, top, description):
             return None
         entities = sidecar.entities_of(path, description)
         defaults = {"study": path.resolve().parent.name, "subject": path.stem} if arrays else {}
-        also = stated.files_of(description, path)
+        also = stated.files_of(description.get("spikes", {}), path)
         return Source((path, *sidecars, *also), "spikes", top, defaults | entities, description)
 
     def _folder(self, folder: Path, top: Path, given: tuple[Path, ...]) -> Source | None:
@@ -67,4 +68,10 @@ class Spikes(Reader):
         if description.get("modality", "spikes") != "spikes" or sidecar.excluded(folder, top, description):
             return None
         entities = named_by_folder(folder, top) | sidecar.entities_of(folder, description)
-        return Source((folder, *sidecars, *stated.files_of(description, folder)), "spikes", top, entities, description)
+        return Source(
+            (folder, *sidecars, *stated.files_of(description.get("spikes", {}), folder)),
+            "spikes",
+            top,
+            entities,
+            description,
+        )
