@@ -42,7 +42,7 @@ def materialise(store: Store, transforms: Sequence[Transform]) -> Store:
         names = ", ".join(type(transform).__name__ for transform in transforms)
         for i in track(todo, f"{names} ({len(todo)} recordings)", disable=not todo):
             writer.write(_changed(store, i, transforms), _key(store.entry(i)), [*store.entry(i).history, *history])
-    return Store(target)
+    return Store(target, features=store.features)
 
 
 def _home(path: str | Path) -> Path:

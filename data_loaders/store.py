@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from functools import cached_property
+from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,9 +13,10 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from data_loaders.bucket.address import is_remote, local
-from data_loaders.catalog import CATALOG, EVENTS, Catalog
+from data_loaders.catalog import CATALOG, EVENTS, Catalog, Entry
 from data_loaders.contracts import Spikes
 from data_loaders.extents import Bytes, Extent, Local, Stretch
+from data_loaders.features import Feature, Features
 
 
 class Store:
@@ -27,7 +28,11 @@ class Store:
     """
 
     def __init__(
-        self, path: str | Path, content: Bytes | None = None, storage_options: Mapping[str, Any] | None = None
+        self,
+        path: str | Path,
+        content: Bytes | None = None,
+        storage_options: Mapping[str, Any] | None = None,
+        features: Features | None = None,
     ) -> None:
         self.path = str(path) if is_remote(path) else local(path)
         self._options = storage_options
@@ -38,7 +43,9 @@ class Store:
             raise FileNotFoundError(
                 f"{self.path} is no store (it has no {CATALOG}): make it with `brainfm prepare SOURCE {self.path}`"
             ) from error
-        self.entry, self.column = self._catalog.entry, self._catalog.column
+        self.column = self._catalog.column
+        self.features = features or Features.beside(self.content)
+        self.entry = lru_cache(maxsize=None)(self._entry) if self.features.of else self._catalog.entry
 
     def __len__(self) -> int:
         return len(self._catalog)
@@ -96,12 +103,15 @@ class Store:
         extent = self._extent(recording, dataset)
         start, stop, _ = slice(start, stop).indices(extent.shape[0])
         out = np.empty((max(0, stop - start), *extent.shape[1:]), extent.dtype)
-        self.content.read(self.stretch(recording, dataset, start, start + len(out)), out)
+        content = self.content if self._feature(recording, dataset) is None else self.features.content
+        content.read(self.stretch(recording, dataset, start, start + len(out)), out)
         return out
 
     def stretch(self, recording: int, dataset: str, start: int, stop: int) -> Stretch:
         """Where rows [start, stop) of a dataset lie. Raises ValueError with the datasets there are."""
-        entry = self.entry(recording)
+        entry, feature = self.entry(recording), self._feature(recording, dataset)
+        if feature is not None:
+            return Stretch(feature.file, feature.size, feature.extent, start, stop)
         return Stretch(entry.file, entry.size, self._extent(recording, dataset), start, stop)
 
     def stream(self, recording: int, name: str, start: int, stop: int) -> ndarray:
@@ -124,6 +134,12 @@ class Store:
         row = np.repeat(np.arange(len(low)), count)
         index = np.arange(count.sum()) + np.repeat(low - np.cumsum(count) + count, count)
         return row, Spikes(times[index], channels[index])
+
+    def _entry(self, recording: int) -> Entry:
+        return self.features.added(self._catalog.entry(recording))
+
+    def _feature(self, recording: int, dataset: str) -> Feature | None:
+        return self.features.find(self.entry(recording).name, dataset) if self.features.of else None
 
     def _whole(self, recording: int, dataset: str) -> ndarray:
         entry = self.entry(recording)

@@ -1,0 +1,63 @@
+"""Features of stimuli beside a store: named streams that its recordings gain without being written anew."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
+from typing import Any
+
+import pandas as pd
+
+from data_loaders.catalog import Entry, StreamInfo
+from data_loaders.extents import Bytes, Extent
+
+FEATURES = "features.parquet"
+
+
+@dataclass(frozen=True)
+class Feature:
+    """One recording's stream of one feature: its clock, and where its bytes lie below the store."""
+
+    file: str
+    size: int
+    info: StreamInfo
+    extent: Extent
+
+
+@dataclass(frozen=True)
+class Features:
+    """All features beside a store, by recording and name; its catalog is read once, and no other file is opened."""
+
+    content: Bytes
+    of: dict[str, dict[str, Feature]] = field(default_factory=dict)
+
+    @staticmethod
+    def beside(content: Bytes) -> Features:
+        """What the store of this content has; nothing where it has no catalog of features."""
+        try:
+            table = pd.read_parquet(content.table(FEATURES))
+        except FileNotFoundError:
+            return Features(content)
+        found: dict[str, dict[str, Feature]] = {}
+        for row in table.to_dict("records"):
+            found.setdefault(row["recording"], {})[row["feature"]] = _feature({str(k): v for k, v in row.items()})
+        return Features(content, found)
+
+    def added(self, entry: Entry) -> Entry:
+        """The entry with its features among its streams."""
+        mine = self.of.get(entry.name)
+        if not mine:
+            return entry
+        streams = entry.streams | {name: one.info for name, one in mine.items()}
+        extents = entry.extents | {f"streams/{name}": one.extent for name, one in mine.items()}
+        return replace(entry, streams=streams, extents=extents)
+
+    def find(self, recording: str, dataset: str) -> Feature | None:
+        """The feature that a dataset `streams/<name>` is, if it is one."""
+        return self.of.get(recording, {}).get(dataset.removeprefix("streams/"))
+
+
+def _feature(row: Mapping[str, Any]) -> Feature:
+    shape = tuple(map(int, row["shape"]))
+    info = StreamInfo(row["sfreq"], row["start"], shape, tuple(row["names"]), row["unit"])
+    return Feature(row["file"], row["size"], info, Extent(row["offset"], row["dtype"], shape, row["sha256"]))
