@@ -31,7 +31,9 @@ def attach(store: Path, name: str, streams: Mapping[str, Stream], source: Mappin
     old = pd.read_parquet(catalog) if catalog.exists() else pd.DataFrame(columns=["feature", "file"])
     kept, gone = old[old["feature"] != name], old[old["feature"] == name]
     part = catalog.with_name(f".{FEATURES}.{os.getpid()}.tmp")
-    pd.concat([part for part in (kept, pd.DataFrame(rows)) if len(part)], ignore_index=True).to_parquet(part, index=False)
+    pd.concat([part for part in (kept, pd.DataFrame(rows)) if len(part)], ignore_index=True).to_parquet(
+        part, index=False
+    )
     os.replace(part, catalog)
     for file in set(gone["file"]) - {row["file"] for row in rows}:
         (store / file).unlink(missing_ok=True)
@@ -52,7 +54,8 @@ def _row(store: Path, name: str, recording: str, stream: Stream, source: Mapping
     values: ndarray = np.ascontiguousarray(stream.values, dtype=np.float32)
     content = hashlib.sha256(values.tobytes()).hexdigest()
     # the content is in the name: whoever has read the old catalog goes on reading the old file
-    file = f"features/{re.sub(r'[^\w.-]', '_', name)}/{recording}.{content[:12]}.npy"
+    folder = re.sub(r"[^\w.-]", "_", name)
+    file = f"features/{folder}/{recording}.{content[:12]}.npy"
     target = store / file
     target.parent.mkdir(parents=True, exist_ok=True)
     part = target.with_name(f".{target.name}.{os.getpid()}.tmp")

@@ -16,8 +16,9 @@ FEATURES = "features.parquet"
 
 @dataclass(frozen=True)
 class Feature:
-    """One recording's stream of one feature: its clock, and where its bytes lie below the store."""
+    """One recording's stream of one feature: its clock, and where its bytes lie in the content of its store."""
 
+    content: Bytes
     file: str
     size: int
     info: StreamInfo
@@ -28,8 +29,7 @@ class Feature:
 class Features:
     """All features beside a store, by recording and name; its catalog is read once, and no other file is opened."""
 
-    content: Bytes
-    of: dict[str, dict[str, Feature]] = field(default_factory=dict)
+    of: Mapping[str, Mapping[str, Feature]] = field(default_factory=dict)
 
     @staticmethod
     def beside(content: Bytes) -> Features:
@@ -37,11 +37,13 @@ class Features:
         try:
             table = pd.read_parquet(content.table(FEATURES))
         except FileNotFoundError:
-            return Features(content)
+            return Features()
         found: dict[str, dict[str, Feature]] = {}
         for row in table.to_dict("records"):
-            found.setdefault(row["recording"], {})[row["feature"]] = _feature({str(k): v for k, v in row.items()})
-        return Features(content, found)
+            found.setdefault(row["recording"], {})[row["feature"]] = _feature(
+                content, {str(k): v for k, v in row.items()}
+            )
+        return Features(found)
 
     def added(self, entry: Entry) -> Entry:
         """The entry with its features among its streams."""
@@ -57,7 +59,7 @@ class Features:
         return self.of.get(recording, {}).get(dataset.removeprefix("streams/"))
 
 
-def _feature(row: Mapping[str, Any]) -> Feature:
+def _feature(content: Bytes, row: Mapping[str, Any]) -> Feature:
     shape = tuple(map(int, row["shape"]))
     info = StreamInfo(row["sfreq"], row["start"], shape, tuple(row["names"]), row["unit"])
-    return Feature(row["file"], row["size"], info, Extent(row["offset"], row["dtype"], shape, row["sha256"]))
+    return Feature(content, row["file"], row["size"], info, Extent(row["offset"], row["dtype"], shape, row["sha256"]))

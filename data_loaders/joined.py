@@ -13,6 +13,7 @@ from numpy import ndarray
 
 from data_loaders.catalog import CATALOG, EVENTS
 from data_loaders.extents import Bytes, Extent, Stretch
+from data_loaders.features import Features
 from data_loaders.store import Store
 
 
@@ -21,7 +22,14 @@ def joined(stores: Sequence[Store]) -> Store:
 
     Subjects are called `study/subject`, because the 01 of one study is not the 01 of another, and recordings likewise.
     """
-    return stores[0] if len(stores) == 1 else Store(stores[0].path, _Parts(stores))
+    if len(stores) == 1:
+        return stores[0]
+    beside = {
+        f"{study}/{name}": store.features.of.get(name, {})
+        for store in stores
+        for study, name in zip(store.catalog["study"], store.catalog["name"], strict=True)
+    }
+    return Store(stores[0].path, _Parts(stores), Features({name: own for name, own in beside.items() if own}))
 
 
 class _Parts(Bytes):

@@ -103,7 +103,8 @@ class Store:
         extent = self._extent(recording, dataset)
         start, stop, _ = slice(start, stop).indices(extent.shape[0])
         out = np.empty((max(0, stop - start), *extent.shape[1:]), extent.dtype)
-        content = self.content if self._feature(recording, dataset) is None else self.features.content
+        feature = self._feature(recording, dataset)
+        content = self.content if feature is None else feature.content
         content.read(self.stretch(recording, dataset, start, start + len(out)), out)
         return out
 

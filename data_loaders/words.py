@@ -26,8 +26,10 @@ def read_words(path: Path, tier: str = "word") -> pd.DataFrame:
     table = _textgrid(path, tier) if path.suffix.lower() == ".textgrid" else _table(path)
     noise = table["word"].str.lower().str.strip("{}").isin(_NO_WORD)
     if noise.any():
-        print(f"{path.name}: {noise.sum()} of {len(table)} labels are no words ({', '.join(sorted(set(table['word'][noise])))})")
-    return _checked(table[~noise].sort_values("onset", kind="stable").reset_index(drop=True), path)
+        print(
+            f"{path.name}: {noise.sum()} of {len(table)} labels are no words ({', '.join(sorted(set(table['word'][noise])))})"
+        )
+    return _checked(table[~noise].reset_index(drop=True), path).sort_values("onset", kind="stable", ignore_index=True)
 
 
 def read_stimuli(path: Path) -> pd.DataFrame:
@@ -35,7 +37,9 @@ def read_stimuli(path: Path) -> pd.DataFrame:
     table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype={"recording": str, "stimulus": str})
     missing = [column for column in ("recording", "stimulus") if column not in table.columns]
     if missing:
-        raise ValueError(f"{path} lacks the column {missing[0]!r}: it says which stimulus (a file) each recording played")
+        raise ValueError(
+            f"{path} lacks the column {missing[0]!r}: it says which stimulus (a file) each recording played"
+        )
     return table.assign(onset=table["onset"].fillna(0.0) if "onset" in table.columns else 0.0)
 
 
@@ -95,7 +99,9 @@ def _checked(table: pd.DataFrame, path: Path) -> pd.DataFrame:
     times = table[["onset", "duration"]].to_numpy(dtype=float)
     if not np.isfinite(times).all() or (times[:, 1] < 0).any():
         row = int(np.flatnonzero(~np.isfinite(times).all(1) | (times[:, 1] < 0))[0])
-        raise ValueError(f"{path}: word {row + 1}, {table['word'][row]!r}, has onset {times[row, 0]} and duration {times[row, 1]}: give seconds")
+        raise ValueError(
+            f"{path}: word {row + 1}, {table['word'][row]!r}, has onset {times[row, 0]} and duration {times[row, 1]}: give seconds"
+        )
     return table
 
 
@@ -110,6 +116,8 @@ def _textgrid(path: Path, tier: str) -> pd.DataFrame:
         raise ValueError(f"{path} is no TextGrid that can be read ({error}): save it anew with Praat") from error
     names = [name for name in grid.tierNames if name.lower().startswith(tier.lower())]
     if not names:
-        raise ValueError(f"{path} has no tier called {tier!r}; its tiers are {list(grid.tierNames)}: name one with --tier")
+        raise ValueError(
+            f"{path} has no tier called {tier!r}; its tiers are {list(grid.tierNames)}: name one with --tier"
+        )
     spans = [(entry.label.strip(), entry.start, entry.end - entry.start) for entry in grid.getTier(names[0]).entries]
     return pd.DataFrame(spans, columns=pd.Index(COLUMNS))

@@ -20,7 +20,9 @@ def from_repeats(
     """
     n = len(responses)
     if n < 2:
-        raise ValueError(f"a ceiling from repeats needs at least 2 of them, got {n}: take split halves or other subjects")
+        raise ValueError(
+            f"a ceiling from repeats needs at least 2 of them, got {n}: take split halves or other subjects"
+        )
     responses = responses.astype(np.float64)
     if normalised:
         responses = _z(responses, axis=1)
@@ -82,10 +84,10 @@ def from_others(
     return np.clip(raw / np.sqrt(_reliability_of_others(z)), -1, 1)
 
 
-def longer(r: ndarray, factor: float) -> ndarray:
+def longer(r: ndarray, factor: float) -> Float[ndarray, "..."]:
     """The reliability of a measurement `factor` times as long (Spearman and Brown 1910).
 
-    >>> longer(np.array([0.5]), 2).round(3)
+    >>> longer(np.array([0.5]), 2.0).round(3)
     array([0.667])
     """
     return factor * r / (1 + (factor - 1) * r)
@@ -104,7 +106,7 @@ def _reliability_of_others(z: Float[ndarray, "subject time channel"]) -> Float[n
         # the variance of a sum of m z-scored series is m + m (m - 1) r
         variance, m = (total - one).var(axis=0), n - 1
         r = (variance - m) / (m * (m - 1)) if m > 1 else np.full(z.shape[2], np.nan)
-        found.append(np.where(r > 0, longer(np.maximum(r, 1e-12), m), np.nan))
+        found.append(np.where(r > 0, longer(np.maximum(r, 1e-12), float(m)), np.nan))
     return np.stack(found)
 
 

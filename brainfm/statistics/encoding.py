@@ -49,10 +49,14 @@ def block_null(
     is too few orders for a p value.
     """
     starts = [
-        member[k * block] for member in (np.flatnonzero(run == one) for one in np.unique(run)) for k in range(len(member) // block)
+        member[k * block]
+        for member in (np.flatnonzero(run == one) for one in np.unique(run))
+        for k in range(len(member) // block)
     ]
     if len(starts) < 6:
-        raise ValueError(f"{len(truth)} samples make {len(starts)} blocks of {block}: shorten the block, 6 are the fewest")
+        raise ValueError(
+            f"{len(truth)} samples make {len(starts)} blocks of {block}: shorten the block, 6 are the fewest"
+        )
     rows = np.add.outer(np.array(starts), np.arange(block))  # [block, sample]
     rng = np.random.default_rng(seed)
     orders = np.stack([rng.permutation(len(starts)) for _ in range(n)])  # [permutation, block]
@@ -64,7 +68,9 @@ def block_null(
     return null
 
 
-def p_values(observed: Float[ndarray, "channel"], null: Float[ndarray, "permutation channel"]) -> Float[ndarray, "channel"]:
+def p_values(
+    observed: Float[ndarray, "channel"], null: Float[ndarray, "permutation channel"]
+) -> Float[ndarray, "channel"]:
     """One-sided, the observed order counted among the permutations; NaN where there is no score."""
     p = (1 + (null >= observed - 1e-6).sum(0)) / (1 + len(null))
     return np.where(np.isnan(observed), np.nan, p)
@@ -91,7 +97,9 @@ def partition(scores: Mapping[frozenset[str], ndarray]) -> dict[frozenset[str], 
     nothing = {frozenset[str](): np.zeros_like(next(iter(scores.values())))}
     known = {**scores, **nothing}
     return {
-        part: sum(((-1) ** (len(t) + 1) * known[t | (spaces - part)] for t in [*_subsets(part), frozenset()]), np.zeros(()))
+        part: sum(
+            ((-1) ** (len(t) + 1) * known[t | (spaces - part)] for t in [*_subsets(part), frozenset()]), np.zeros(())
+        )
         for part in _subsets(spaces)
     }
 

@@ -17,16 +17,18 @@ def rdms(
     patterns: Float[ndarray, "sample channel"],
     conditions: Sequence[str],
     distance: Distance = "correlation",
-    runs: Sequence[Any] | None = None,
+    runs: Sequence[Any] | ndarray | None = None,
 ) -> Any:
     """The dissimilarities between conditions, as an `rsatoolbox.rdm.RDMs`; samples of one condition are averaged.
 
     `crossnobis` needs `runs`: its distances are cross-validated over them, so that noise alone has distance zero.
     """
-    from rsatoolbox.data import Dataset
-    from rsatoolbox.rdm import calc_rdm
+    from rsatoolbox.data.dataset import Dataset
+    from rsatoolbox.rdm.calc import calc_rdm
 
-    described = {"condition": list(map(str, conditions))} | ({} if runs is None else {"run": list(runs)})
+    # as numbers: rsatoolbox casts what describes an average to the kind of the first
+    described = {"condition": np.unique(list(map(str, conditions)), return_inverse=True)[1].astype(float)}
+    described |= {} if runs is None else {"run": np.unique(runs, return_inverse=True)[1].astype(float)}
     data = Dataset(np.asarray(patterns, dtype=float), obs_descriptors=described)
     if distance == "crossnobis":
         if runs is None:
@@ -37,7 +39,7 @@ def rdms(
 
 def compared(one: Any, other: Any, how: Comparison = "corr") -> float:
     """The mean similarity of two sets of RDMs; NaN where one has no spread."""
-    from rsatoolbox.rdm import compare
+    from rsatoolbox.rdm.compare import compare
 
     with np.errstate(invalid="ignore", divide="ignore"):
         return float(np.mean(compare(one, other, method=how)))
@@ -49,7 +51,7 @@ def ceiling(of: Sequence[Any], how: Comparison = "corr") -> tuple[float, float]:
     Reference: Nili et al. 2014, https://doi.org/10.1371/journal.pcbi.1003553
     """
     from rsatoolbox.inference.noise_ceiling import boot_noise_ceiling
-    from rsatoolbox.rdm import concat
+    from rsatoolbox.rdm.rdms import concat
 
     if len(of) < 2:
         return float("nan"), float("nan")
@@ -57,9 +59,7 @@ def ceiling(of: Sequence[Any], how: Comparison = "corr") -> tuple[float, float]:
     return float(low), float(high)
 
 
-def cka(
-    one: Float[ndarray, "sample feature"], other: Float[ndarray, "sample channel"], debiased: bool = True
-) -> float:
+def cka(one: Float[ndarray, "sample feature"], other: Float[ndarray, "sample channel"], debiased: bool = True) -> float:
     """Linear centred kernel alignment: 1 for rotated and scaled copies, 0 in expectation for unrelated systems.
 
     `debiased` uses the unbiased estimate of HSIC, which few samples and many features do not inflate; it can fall below
@@ -69,18 +69,18 @@ def cka(
     if len(one) != len(other) or len(one) < 4:
         raise ValueError(f"CKA compares the same samples, at least 4: got {len(one)} and {len(other)}")
     # centred first: kernels of far-off values cancel
-    k, l = (part @ part.T for part in (x - x.mean(0) for x in (one.astype(np.float64), other.astype(np.float64))))
+    k, m = (part @ part.T for part in (x - x.mean(0) for x in (one.astype(np.float64), other.astype(np.float64))))
     hsic = _unbiased if debiased else _biased
-    below = hsic(k, k) * hsic(l, l)
-    return float(hsic(k, l) / np.sqrt(below)) if below > 0 else float("nan")
+    below = hsic(k, k) * hsic(m, m)
+    return float(hsic(k, m) / np.sqrt(below)) if below > 0 else float("nan")
 
 
-def _biased(k: ndarray, l: ndarray) -> float:
-    return float((k * l).sum())
+def _biased(k: ndarray, m: ndarray) -> float:
+    return float((k * m).sum())
 
 
-def _unbiased(k: ndarray, l: ndarray) -> float:
+def _unbiased(k: ndarray, m: ndarray) -> float:
     n = len(k)
-    k, l = (kernel - np.diag(np.diag(kernel)) for kernel in (k, l))
-    trace, sums = (k * l).sum(), k.sum() * l.sum() / ((n - 1) * (n - 2))
-    return float((trace + sums - 2 / (n - 2) * (k.sum(0) @ l.sum(0))) / (n * (n - 3)))
+    k, m = (kernel - np.diag(np.diag(kernel)) for kernel in (k, m))
+    trace, sums = (k * m).sum(), k.sum() * m.sum() / ((n - 1) * (n - 2))
+    return float((trace + sums - 2 / (n - 2) * (k.sum(0) @ m.sum(0))) / (n * (n - 3)))

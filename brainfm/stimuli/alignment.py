@@ -95,5 +95,6 @@ def haemodynamic(
     out = np.zeros(features.shape)
     for one in np.unique(run):
         member = run == one
-        out[member] = np.apply_along_axis(lambda column: np.convolve(column, response)[: member.sum()], 0, features[member])
+        columns = [np.convolve(column, response)[: member.sum()] for column in features[member].T]
+        out[member] = np.stack(columns, axis=1)
     return out

@@ -25,7 +25,8 @@ class Features:
     def save(self, path: Path) -> None:
         """Writes them as one .npz, whole or not at all."""
         with written(path) as part, open(part, "wb") as file:
-            np.savez(file, times=self.times, **{f"layer {name}": values for name, values in self.layers.items()})
+            arrays: dict[str, Any] = {f"layer {name}": values for name, values in self.layers.items()}
+            np.savez(file, times=self.times, **arrays)
 
     @staticmethod
     def load(path: Path) -> Features:

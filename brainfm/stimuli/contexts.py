@@ -63,4 +63,6 @@ def _reach(tokens: Sequence[int], start: int, context: int, max_tokens: int) -> 
 
 def _check(n: int, max_tokens: int, word: int) -> None:
     if n > max_tokens:
-        raise ValueError(f"word {word + 1} has {n} tokens and the model takes {max_tokens}: mend the words, they may be sentences")
+        raise ValueError(
+            f"word {word + 1} has {n} tokens and the model takes {max_tokens}: mend the words, they may be sentences"
+        )

@@ -34,7 +34,11 @@ class Controls(Extractor):
 
     @property
     def facts(self) -> dict[str, Any]:
-        told = "the stimulus itself" if self.counts is None else f"{len(self.counts)} words, {sum(self.counts.values()):g} counts"
+        told = (
+            "the stimulus itself"
+            if self.counts is None
+            else f"{len(self.counts)} words, {sum(self.counts.values()):g} counts"
+        )
         return {"model": self.name, "frequencies": told}
 
     def extract(self, stimulus: pd.DataFrame) -> Features:

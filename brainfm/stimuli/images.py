@@ -50,7 +50,11 @@ class Images(Extractor):
 
     @property
     def facts(self) -> dict[str, Any]:
-        return {"model": self.name, "weights": fingerprint(self.network.model), "layers": list(map(str, self.network.layers))}
+        return {
+            "model": self.name,
+            "weights": fingerprint(self.network.model),
+            "layers": list(map(str, self.network.layers)),
+        }
 
     @torch.inference_mode()
     def extract(self, stimulus: Pictures) -> Features:
@@ -67,7 +71,8 @@ class Images(Extractor):
 class _Timm:
     def __init__(self, name: str, layers: Any, pretrained: bool) -> None:
         import timm
-        from timm.data import create_transform, resolve_model_data_config
+        from timm.data.config import resolve_model_data_config
+        from timm.data.transforms_factory import create_transform
 
         self.model: Any = timm.create_model(name, pretrained=pretrained, num_classes=0)
         self.prepare: Any = create_transform(**resolve_model_data_config(self.model), is_training=False)
@@ -75,7 +80,9 @@ class _Timm:
         known = dict(self.model.named_modules())
         unknown = [layer for layer in self.layers if layer != "features" and layer not in known]
         if unknown:
-            raise ValueError(f"{name} has no module {unknown[0]!r}: name some of {[n for n in known if n.count('.') < 2][:20]}, or features")
+            raise ValueError(
+                f"{name} has no module {unknown[0]!r}: name some of {[n for n in known if n.count('.') < 2][:20]}, or features"
+            )
         self._modules = known
 
     def states(self, pictures: Sequence[Any], device: torch.device) -> dict[str, Tensor]:
@@ -101,7 +108,9 @@ class _Clip:
         from transformers import AutoConfig, AutoImageProcessor, CLIPVisionModelWithProjection
 
         made = CLIPVisionModelWithProjection
-        self.model: Any = made.from_pretrained(name) if pretrained else made(AutoConfig.from_pretrained(name).vision_config)
+        self.model: Any = (
+            made.from_pretrained(name) if pretrained else made(AutoConfig.from_pretrained(name).vision_config)
+        )
         self.prepare: Any = AutoImageProcessor.from_pretrained(name)
         asked = ["embedding"] if layers is None else layers
         self._embedding = "embedding" in asked

@@ -28,7 +28,7 @@ def load(path: Path) -> tuple[Any, Any, int]:
     config = LlamaConfig(
         vocab_size=abs(vocabulary), hidden_size=dim, intermediate_size=hidden, num_hidden_layers=n_layers,
         num_attention_heads=n_heads, num_key_value_heads=n_kv, max_position_embeddings=length, rms_norm_eps=1e-5,
-        bos_token_id=_BOS, eos_token_id=_EOS, attn_implementation="eager",
+        bos_token_id=_BOS, eos_token_id=_EOS,
     )  # fmt: skip
     model = LlamaModel(config)
     model.load_state_dict(_tensors(np.frombuffer(raw, np.float32, offset=28), config, path))
@@ -54,7 +54,9 @@ def _tensors(values: ndarray, config: Any, path: Path) -> dict[str, Tensor]:
     ]
     needed = sum(int(np.prod(shape)) for _, shape in shapes)
     if len(values) < needed:
-        raise ValueError(f"{path} holds {len(values):,} numbers and its header asks for {needed:,}: copy the file again")
+        raise ValueError(
+            f"{path} holds {len(values):,} numbers and its header asks for {needed:,}: copy the file again"
+        )
     found, at = {}, 0
     for name, shape in shapes:
         part = torch.from_numpy(values[at : at + int(np.prod(shape))].reshape(shape).copy())
@@ -83,7 +85,9 @@ def _tokenizer(folder: Path, vocabulary: int, length: int) -> Any:
     known = {piece: i for i, piece in reversed(list(enumerate(pieces)))}
     # a higher score is merged earlier; a piece has one merge for each way of cutting it in two known ones
     order = sorted(range(len(pieces)), key=lambda i: -scores[i])
-    cuts = [(pieces[i][:k], pieces[i][k:]) for i in order for k in range(1, len(pieces[i])) if not pieces[i].startswith("<")]
+    cuts = [
+        (pieces[i][:k], pieces[i][k:]) for i in order for k in range(1, len(pieces[i])) if not pieces[i].startswith("<")
+    ]
     merges = [pair for pair in cuts if pair[0] in known and pair[1] in known]
     made = Tokenizer(models.BPE(vocab=known, merges=merges, unk_token="<unk>", byte_fallback=True, fuse_unk=False))
     made.normalizer = normalizers.Sequence([normalizers.Prepend("▁"), normalizers.Replace(" ", "▁")])
@@ -100,7 +104,9 @@ def _pieces(folder: Path, vocabulary: int) -> tuple[list[str], list[float]]:
     wanted = folder / f"tok{vocabulary}.bin"
     path = wanted if wanted.exists() else (files[0] if files else None)
     if path is None:
-        raise ValueError(f"{folder} has no tok{vocabulary}.bin: put the tokenizer that came with the checkpoint beside it")
+        raise ValueError(
+            f"{folder} has no tok{vocabulary}.bin: put the tokenizer that came with the checkpoint beside it"
+        )
     raw, at, pieces, scores = path.read_bytes(), 4, [], []
     for _ in range(vocabulary):
         score, n = struct.unpack_from("fi", raw, at)

@@ -51,8 +51,12 @@ def _of_transformers(name: str, place: str) -> LanguageModel:
         tokenizer = AutoTokenizer.from_pretrained(place, use_fast=True)
         model = AutoModel.from_pretrained(place)
     except OSError as error:
-        raise ValueError(f"{name} is neither on the hub nor a folder with a model: {str(error).splitlines()[0]}") from error
+        raise ValueError(
+            f"{name} is neither on the hub nor a folder with a model: {str(error).splitlines()[0]}"
+        ) from error
     if not getattr(tokenizer, "is_fast", False):
-        raise ValueError(f"the tokenizer of {name} tells no offsets: take a model with a fast tokenizer (tokenizer.json)")
+        raise ValueError(
+            f"the tokenizer of {name} tells no offsets: take a model with a fast tokenizer (tokenizer.json)"
+        )
     limits = (tokenizer.model_max_length, getattr(model.config, "max_position_embeddings", None) or _HUGE)
     return LanguageModel(name, model, tokenizer, min(limits))

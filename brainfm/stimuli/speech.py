@@ -74,7 +74,9 @@ class Speech(Extractor):
         self.model = (loaded.get_encoder() if self.whisper else loaded).eval()
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.model.to(self.device)
-        self.layers = chosen_layers(layers, loaded.config.encoder_layers if self.whisper else loaded.config.num_hidden_layers)
+        self.layers = chosen_layers(
+            layers, loaded.config.encoder_layers if self.whisper else loaded.config.num_hidden_layers
+        )
         self.context, self.step, self.batch_size = context, step, batch_size
 
     @property
@@ -91,7 +93,9 @@ class Speech(Extractor):
         starts = np.maximum(0, stops - round((self.context + self.step) * _SFREQ))
         ends, starts, stops = (part[stops >= _SHORTEST] for part in (ends, starts, stops))
         if not len(stops):
-            raise ValueError(f"the sound lasts {len(samples) / _SFREQ:.3f} s, shorter than one step of {self.step:g} s: give a longer one")
+            raise ValueError(
+                f"the sound lasts {len(samples) / _SFREQ:.3f} s, shorter than one step of {self.step:g} s: give a longer one"
+            )
         rows: list[list[Tensor]] = []
         # windows of one length go together: padding would shift what the models normalise by
         for some in track(_alike(starts, stops, self.batch_size), f"{self.name}, {len(ends):,} windows of sound"):

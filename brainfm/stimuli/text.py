@@ -75,7 +75,9 @@ class Text(Extractor):
         spoken = [i for i, word in enumerate(words) if self._has_own_vector(word)]
         contexts = self._contexts([words[i] for i in spoken])
         for some in track(list(_batches(contexts, self.batch_size)), f"{self.name}, {len(words):,} words"):
-            for context, states in zip(some, self._states([[words[spoken[i]] for i in range(c.start, c.stop)] for c in some]), strict=True):
+            for context, states in zip(
+                some, self._states([[words[spoken[i]] for i in range(c.start, c.stop)] for c in some]), strict=True
+            ):
                 rows = spoken[context.new : context.stop]
                 for name, state in zip(names, states, strict=True):
                     found[name][rows] = state[context.new - context.start :]
@@ -87,7 +89,11 @@ class Text(Extractor):
         return bool(word) and not (self.compat == "paper" and word.lower() in ("'s", "’s"))
 
     def _contexts(self, words: Sequence[str]) -> list[Context]:
-        tokens = [len(ids) for ids in self.tokenizer([" " + word for word in words], add_special_tokens=False)["input_ids"]] if words else []
+        tokens = (
+            [len(ids) for ids in self.tokenizer([" " + word for word in words], add_special_tokens=False)["input_ids"]]
+            if words
+            else []
+        )
         # room for the special tokens at the ends, and for words that split differently in company
         room = int(0.98 * self.max_tokens) - self.tokenizer.num_special_tokens_to_add()
         made = sliding(tokens, self.context, self.keep, room) if self.causal else one_each(tokens, self.context, room)
@@ -106,7 +112,9 @@ class Text(Extractor):
         ).hidden_states
         last = [
             last_tokens(words, offsets, special)
-            for words, offsets, special in zip(texts, encoded["offset_mapping"], encoded["special_tokens_mask"], strict=True)
+            for words, offsets, special in zip(
+                texts, encoded["offset_mapping"], encoded["special_tokens_mask"], strict=True
+            )
         ]
         return [[states[layer][row, at].float().cpu().numpy() for layer in self.layers] for row, at in enumerate(last)]
 
@@ -114,7 +122,9 @@ class Text(Extractor):
         """The mean input embedding of each word's tokens."""
         table = self.model.get_input_embeddings().weight.float()
         ids = self.tokenizer([" " + word for word in words], add_special_tokens=False)["input_ids"]
-        rows = [table[torch.tensor(own, device=table.device)].mean(0) if own else torch.zeros_like(table[0]) for own in ids]
+        rows = [
+            table[torch.tensor(own, device=table.device)].mean(0) if own else torch.zeros_like(table[0]) for own in ids
+        ]
         return torch.stack(rows).cpu().numpy()
 
 
@@ -136,7 +146,9 @@ def last_tokens(words: Sequence[str], offsets: Sequence[Sequence[int]], special:
             found[word] = token
     missing = np.flatnonzero(found < 0)
     if len(missing):
-        raise ValueError(f"the tokenizer gives {words[missing[0]]!r} no token: leave that word out, or take another model")
+        raise ValueError(
+            f"the tokenizer gives {words[missing[0]]!r} no token: leave that word out, or take another model"
+        )
     return found
 
 
@@ -156,7 +168,9 @@ def _is_causal(model: Any) -> bool:
     return bool(torch.allclose(states[0], states[1], atol=1e-3 if model.dtype == torch.bfloat16 else 1e-5))
 
 
-def _padded(ids: Sequence[Sequence[int]], longest: int, pad: int) -> tuple[Int[Tensor, "text token"], Int[Tensor, "text token"]]:
+def _padded(
+    ids: Sequence[Sequence[int]], longest: int, pad: int
+) -> tuple[Int[Tensor, "text token"], Int[Tensor, "text token"]]:
     rows = torch.tensor([[*own, *[pad] * (longest - len(own))] for own in ids])
     mask = torch.tensor([[1] * len(own) + [0] * (longest - len(own)) for own in ids])
     return rows, mask
