@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import h5py
 import numpy as np
 import pandas as pd
 from numpy import ndarray
@@ -17,6 +17,7 @@ from numpy import ndarray
 from data_loaders.contracts import Stream
 from data_loaders.features import FEATURES
 from data_loaders.store import Store
+from data_loaders.writer import extent_of, replace_file, seal
 
 
 def attach(store: Path, name: str, streams: Mapping[str, Stream], source: Mapping[str, Any]) -> None:
@@ -30,11 +31,9 @@ def attach(store: Path, name: str, streams: Mapping[str, Stream], source: Mappin
     catalog = store / FEATURES
     old = pd.read_parquet(catalog) if catalog.exists() else pd.DataFrame(columns=["feature", "file"])
     kept, gone = old[old["feature"] != name], old[old["feature"] == name]
-    part = catalog.with_name(f".{FEATURES}.{os.getpid()}.tmp")
-    pd.concat([part for part in (kept, pd.DataFrame(rows)) if len(part)], ignore_index=True).to_parquet(
-        part, index=False
-    )
-    os.replace(part, catalog)
+    table = pd.concat([part for part in (kept, pd.DataFrame(rows)) if len(part)], ignore_index=True)
+    replace_file(catalog, lambda path: table.to_parquet(path, index=False))
+    seal(store)
     for file in set(gone["file"]) - {row["file"] for row in rows}:
         (store / file).unlink(missing_ok=True)
 
@@ -50,23 +49,22 @@ def _check(name: str, streams: Mapping[str, Stream], store: Store) -> None:
 
 
 def _row(store: Path, name: str, recording: str, stream: Stream, source: Mapping[str, Any]) -> dict[str, Any]:
-    """Writes the stream as an .npy file, whose data are one range of bytes."""
+    """Writes the stream as a file of its own, and tells what the catalog holds of it."""
     values: ndarray = np.ascontiguousarray(stream.values, dtype=np.float32)
-    content = hashlib.sha256(values.tobytes()).hexdigest()
     # the content is in the name: whoever has read the old catalog goes on reading the old file
-    folder = re.sub(r"[^\w.-]", "_", name)
-    file = f"features/{folder}/{recording}.{content[:12]}.npy"
-    target = store / file
-    target.parent.mkdir(parents=True, exist_ok=True)
-    part = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    with open(part, "wb") as opened:
-        np.lib.format.write_array(opened, values, allow_pickle=False)
-        size = opened.tell()
-        opened.flush()
-        os.fsync(opened.fileno())
-    os.replace(part, target)
+    folder, content = re.sub(r"[^\w.-]", "_", name), hashlib.sha256(values.tobytes()).hexdigest()
+    file = f"features/{folder}/{recording}.{content[:12]}.hdf5"
+    (store / file).parent.mkdir(parents=True, exist_ok=True)
+    extent: dict[str, Any] = {}
+
+    def write(path: Path) -> None:
+        with h5py.File(path, "w") as opened:
+            opened["values"] = values
+            opened.flush()
+            extent.update({"sums_offset": 0, "sums_sha256": ""} | extent_of(opened, "values"))
+
+    replace_file(store / file, write)
     return {
-        "recording": recording, "feature": name, "file": file, "size": size, "sfreq": float(stream.sfreq),
-        "start": float(stream.start), "names": list(stream.names), "unit": stream.unit, "source": json.dumps(dict(source)),
-        "offset": size - values.nbytes, "dtype": values.dtype.str, "shape": list(values.shape), "sha256": content,
+        "recording": recording, "feature": name, "file": file, "size": (store / file).stat().st_size, "sfreq": float(stream.sfreq),
+        "start": float(stream.start), "names": list(stream.names), "unit": stream.unit, "source": json.dumps(dict(source)), **extent,
     }  # fmt: skip

@@ -62,4 +62,7 @@ class Features:
 def _feature(content: Bytes, row: Mapping[str, Any]) -> Feature:
     shape = tuple(map(int, row["shape"]))
     info = StreamInfo(row["sfreq"], row["start"], shape, tuple(row["names"]), row["unit"])
-    return Feature(content, row["file"], row["size"], info, Extent(row["offset"], row["dtype"], shape, row["sha256"]))
+    extent = Extent(
+        **{name: row[name] for name in ("offset", "dtype", "sha256", "sums_offset", "sums_sha256")}, shape=shape
+    )
+    return Feature(content, row["file"], row["size"], info, extent)

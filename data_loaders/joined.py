@@ -29,7 +29,7 @@ def joined(stores: Sequence[Store]) -> Store:
         for store in stores
         for study, name in zip(store.catalog["study"], store.catalog["name"], strict=True)
     }
-    return Store(stores[0].path, _Parts(stores), Features({name: own for name, own in beside.items() if own}))
+    return Store(stores[0].path, _Parts(stores), features=Features({name: own for name, own in beside.items() if own}))
 
 
 class _Parts(Bytes):

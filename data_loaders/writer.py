@@ -22,6 +22,7 @@ from data_loaders.bucket.blocks import rows_per_block
 from data_loaders.bucket.manifest import MANIFEST
 from data_loaders.catalog import CATALOG, ENTITIES, EVENTS, Entry
 from data_loaders.contracts import Recording, Stream
+from data_loaders.features import FEATURES
 
 # BIDS writes a missing value so
 _MISSING = "n/a"
@@ -74,11 +75,15 @@ class Writer:
         """Writes the catalog and the table of events."""
         headers = [self._headers[file] for file in sorted(self._headers)]
         events = _all_events(self.path, headers)
-        _replace(self.path / EVENTS, partial(events.to_parquet, index=False))
-        _replace(self.path / CATALOG, partial(catalog.write, headers=headers))
-        # last: a reader over a network takes the tables only together, as this lists them
-        tables = manifest.written([self.path / EVENTS, self.path / CATALOG])
-        _replace(self.path / MANIFEST, lambda path: path.write_bytes(tables))
+        replace_file(self.path / EVENTS, partial(events.to_parquet, index=False))
+        replace_file(self.path / CATALOG, partial(catalog.write, headers=headers))
+        seal(self.path)
+
+
+def seal(store: Path) -> None:
+    """Writes the manifest, last of all: a reader over a network takes the tables only together, as it lists them."""
+    tables = manifest.written(path for name in (EVENTS, CATALOG, FEATURES) if (path := store / name).exists())
+    replace_file(store / MANIFEST, lambda path: path.write_bytes(tables))
 
 
 def _header_of(recording: Recording, file: str, key: str, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -142,7 +147,7 @@ def _write_file(path: Path, recording: Recording, header: dict[str, Any]) -> dic
             file["spikes/channels"] = recording.spikes.channels.astype(np.int32)
         _write_events(file, recording.events)
         file.flush()
-        header["extents"] = {name: _extent(file, name) for name in _datasets(file)}
+        header["extents"] = {name: extent_of(file, name) for name in _datasets(file)}
         header["sha256"] = _content(header["extents"])
         # a dataset, not an attribute: attributes end at 64 kB, and a header with many channels is longer
         file["header"] = json.dumps(header)
@@ -167,7 +172,8 @@ def _datasets(file: h5py.File) -> list[str]:
     return names
 
 
-def _extent(file: h5py.File, name: str) -> dict[str, Any]:
+def extent_of(file: h5py.File, name: str) -> dict[str, Any]:
+    """Where a dataset lies in its file, and its checksums; those of blocks, where it is longer than one, join the file."""
     dataset = file[name]
     whole, sums = _digests(dataset)
     # a dataset without a single value has no bytes and so no offset
@@ -236,7 +242,8 @@ def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
 
 
-def _replace(target: Path, write: Callable[[Path], Any]) -> None:
+def replace_file(target: Path, write: Callable[[Path], Any]) -> None:
+    """Lets `write` write under another name, which then becomes the target's."""
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     write(temporary)
     _finish(temporary, target)

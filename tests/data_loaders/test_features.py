@@ -74,7 +74,7 @@ def test_a_feature_attached_again_replaces_the_old_one_whole(store: Path) -> Non
     assert sorted(opened.entry(0).streams) == ["other", "own", "words"]
     assert sorted(opened.entry(1).streams) == ["own"]
     assert np.array_equal(read(opened, 0, "words"), ramp(7))
-    assert len(list(store.glob("features/words/*.npy"))) == 1
+    assert len(list(store.glob("features/words/*.hdf5"))) == 1
     assert not list(store.rglob(".*.tmp"))
 
 
