@@ -15,6 +15,8 @@ from data_loaders.formats.sidecar import describe, entities_of, excluded, matche
 from data_loaders.formats.source import Source
 
 _SCANS = (".dtseries.nii", ".ptseries.nii", ".nii.gz", ".nii", ".func.gii", ".gii")
+# text that comes with data and holds none
+_PAPERS = ("readme", "license", "licence", "changes", "notice")
 # the end of a name that says what was done to it, not who it is
 _ENDINGS = ("_bold", "_timeseries", "-timecourses")
 
@@ -100,7 +102,7 @@ def _table(path: Path, description: Mapping[str, Any]) -> bool:
     """True for a table that a pattern names; without a pattern, for every one in a folder without an image, but not README.txt."""
     if "pattern" in description:
         return matches(path, description)
-    return not any(suffix_of(p) in _SCANS for p in path.parent.iterdir()) and not path.stem.isupper()
+    return not any(suffix_of(p) in _SCANS for p in path.parent.iterdir()) and not path.stem.lower().startswith(_PAPERS)
 
 
 def _is_ours(path: Path, suffix: str, dataset: Path | None, stated: Any, alone: bool) -> bool:
