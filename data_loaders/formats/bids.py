@@ -127,6 +127,7 @@ def events_table(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
 
 
 def person(path: Path, tables: Mapping[str, Path]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What participants.tsv says of the person whose recording this is, and what was decided."""
     if "participants" not in tables:
         return {}, ("no participants.tsv: nothing is known of the person",)
     table = read_table(tables["participants"])
