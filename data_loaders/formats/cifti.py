@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import warnings
 from pathlib import Path
 from typing import Any
 
@@ -27,7 +28,8 @@ def read_cifti(path: Path, template: str = "") -> Scan:
         )
     tr = float(series.step) if series.unit == "SECOND" and 0.05 <= series.step <= 30 else None
     told = f"its series has a step of {series.step:g} {series.unit.lower()}"
-    names, places, columns = (_parcels if hasattr(axis, "nvertices") and hasattr(axis, "voxels") else _models)(axis)
+    with reading(path):
+        names, places, columns = (_parcels if hasattr(axis, "nvertices") and hasattr(axis, "voxels") else _models)(axis)
     where = space.grayordinates(np.arange(len(names)), axis, template)
     if len(set(names)) < len(names):
         raise DamagedError(path, "two of its rows have one name")
@@ -41,7 +43,9 @@ def axes_of(path: Path) -> tuple[ndarray, Any, Any]:
     _check_header(path)
     # nibabel logs what it repairs; repaired files are refused below where it matters
     logging.getLogger("nibabel.global").setLevel(logging.CRITICAL)
-    with reading(path):
+    with reading(path), warnings.catch_warnings():
+        # what it warns of (shapes that differ) is refused below
+        warnings.simplefilter("ignore")
         image: Any = nib.load(path)
         if not hasattr(image.header, "get_axis"):
             raise DamagedError(path, "it is a NIfTI file without the CIFTI header")
@@ -68,6 +72,10 @@ def _check_header(path: Path) -> None:
 
 def _models(axis: Any) -> tuple[tuple[str, ...], Float[ndarray, "channel 3"], dict[str, tuple[Any, ...]]]:
     """Names, positions and the structure of each grayordinate."""
+    for name, size in axis.nvertices.items():
+        outside = axis.vertex[np.asarray(axis.name) == name] >= size
+        if outside.any():
+            raise ValueError(f"{outside.sum()} vertices of {name} lie beyond its {size}")
     structure = [str(name).removeprefix("CIFTI_STRUCTURE_") for name in axis.name]
     on_surface = np.asarray(axis.surface_mask)
     names = [

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from glob import escape
@@ -111,8 +112,12 @@ def load_table(path: Path, columns: list[str] | None = None) -> NumberTable:
     try:
         first = pd.read_csv(path, header=None, nrows=1, dtype=str, **options)
         named = columns is None and not bool(first.apply(pd.to_numeric, errors="coerce").notna().all(axis=None))
-        frame = pd.read_csv(path, header=0 if named else None, **options)
-    except (ValueError, OSError, pd.errors.ParserError) as error:
+        twice = sorted(set(first.iloc[0][first.iloc[0].duplicated()].astype(str))) if named else []
+        with warnings.catch_warnings():
+            # a row that is longer than the header
+            warnings.simplefilter("error", pd.errors.ParserWarning)
+            frame = pd.read_csv(path, header=0 if named else None, index_col=False, **options)
+    except (ValueError, OSError, pd.errors.ParserError, pd.errors.ParserWarning) as error:
         raise DamagedError(path, " ".join(str(error).split())[:200]) from error
     if columns is not None:
         if len(columns) != frame.shape[1]:
@@ -120,9 +125,8 @@ def load_table(path: Path, columns: list[str] | None = None) -> NumberTable:
                 f"{path.name} has {frame.shape[1]} columns, but the sidecar names {len(columns)}: name each, in order"
             )
         frame.columns = pd.Index(columns)
-    # a row that was cut short ends in missing cells, a header that was cut short leaves its first columns as an index
-    if not isinstance(frame.index, pd.RangeIndex) or frame.empty:
-        raise DamagedError(path, f"{len(frame)} rows, of which the first is longer than the header")
+    if twice or frame.empty:
+        raise DamagedError(path, f"its header has {twice[:3]} twice" if twice else "it has no row of numbers")
     return NumberTable(frame, named)
 
 

@@ -175,6 +175,8 @@ def _checked(path: Path, header: Any) -> Nifti:
     )
     _require(path, all(0 <= code <= 5 for code in codes), f"its sform and qform are coded {codes}")
     affine, notes = _affine(path, header, pixdim)
+    # NaN is how nibabel writes that numbers are as they stand
+    _require(path, not np.isinf([header["scl_slope"], header["scl_inter"]]).any(), "its slope or intercept is endless")
     slope, inter = header.get_slope_inter()
     start, shape = (
         int(header.get_data_offset() or header["vox_offset"]) or header.sizeof_hdr + 4,
