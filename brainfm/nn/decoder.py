@@ -64,11 +64,16 @@ class Attention(nn.Module):
         )
         return self.out(mixed.transpose(1, 2).flatten(2))
 
-    def weights(self, x: Float[Tensor, "batch token dim"], memory: Memory) -> Float[Tensor, "batch head token seen"]:
+    def weights(
+        self, x: Float[Tensor, "batch token dim"], memory: Memory, causal: bool = False
+    ) -> Float[Tensor, "batch head token seen"]:
         """How much each token looks at each token of the memory; rows sum to 1."""
         scores = self._heads(self.query(x)) @ memory.key.mT / memory.key.shape[-1] ** 0.5
         if memory.mask is not None:
             scores = scores.masked_fill(~memory.mask[:, None, None], -torch.inf)
+        if causal:
+            later = torch.ones_like(scores[0, 0], dtype=torch.bool).triu(1)
+            scores = scores.masked_fill(later, -torch.inf)
         return scores.softmax(-1)
 
     def _heads(self, x: Float[Tensor, "batch token dim"]) -> Float[Tensor, "batch head token width"]:
