@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -47,17 +47,25 @@ def note(folder: Path, **facts: Any) -> None:
         part.write_text(json.dumps({**read_manifest(folder), **facts}, indent=1, default=str), encoding="utf-8")
 
 
-def load(module: nn.Module, folder: Path, prefix: str = "") -> nn.Module:
+def load(module: nn.Module, folder: Path, prefix: str = "", new: Sequence[str] = ()) -> nn.Module:
     """Fills a module with the saved weights whose names start with `prefix` (`"encoder."` for an encoder alone).
 
-    Raises ValueError, and changes nothing, unless every tensor finds its place with its shape and kind.
+    What starts with one of `new` (units of a session that the checkpoint never saw) is left as it is, on both sides, and
+    printed. Raises ValueError, and changes nothing, unless every other tensor finds its place with its shape and kind.
     """
     found = {
         name.removeprefix(prefix): value
         for name, value in load_file(_whole(folder) / WEIGHTS).items()
         if name.startswith(prefix)
     }
-    _check_match(module.state_dict(), found, folder)
+    mine, kept = module.state_dict(), tuple(new)
+    left = {name: value for name, value in mine.items() if kept and name.startswith(kept)}
+    if kept and not left:
+        raise ValueError(f"nothing of the model starts with {list(kept)}: its tensors are {sorted(mine)[:12]}")
+    if left:
+        print(f"left new, not filled from {folder}: {', '.join(sorted(left))}")
+    found = {name: value for name, value in found.items() if not (kept and name.startswith(kept))} | left
+    _check_match(mine, found, folder)
     module.load_state_dict(found)
     return module
 
@@ -72,12 +80,15 @@ def read_manifest(folder: Path) -> dict[str, Any]:
     return json.loads((_whole(folder) / MANIFEST).read_text(encoding="utf-8"))
 
 
-def resolve(checkpoint: str | Path) -> Path:
+def resolve(checkpoint: str | Path, fold: int | None = None) -> Path:
     """The folder with the weights: the one named, or the one fold of the run that is named.
 
-    Raises ValueError for a run of several folds, because each was tested on others' training data.
+    Of a run of several folds it is the `fold` asked for. Raises ValueError without one, because each was tested on
+    others' training data.
     """
     path = Path(checkpoint)
+    if fold is not None and (path / f"fold-{fold}" / MANIFEST).exists():
+        return path / f"fold-{fold}"
     folds = (
         [path] if (path / MANIFEST).exists() else sorted(folder.parent for folder in path.glob(f"fold-*/{MANIFEST}"))
     )

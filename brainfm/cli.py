@@ -16,7 +16,7 @@ VERBS = ("quickstart", "inspect", "prepare", "features", "ls", "cp", "validate",
 # the flat keys of a recipe, each of which can be set as a flag
 KEYS = (
     "data", "encoder", "objective", "evaluators", "optimizer", "scheduler",
-    "trainer", "seed", "name", "init_from", "grid",
+    "trainer", "seed", "name", "init_from", "init_new", "freeze", "grid",
 )  # fmt: skip
 
 

@@ -30,7 +30,7 @@ from brainfm.grammar.signature import arguments
 from brainfm.grammar.stores import check_present
 from brainfm.grammar.whole import EXAMPLES, TRAINING, check_recipe
 
-_KEPT = ("seed", "name", "init_from", "prepare", "grid", "debug")
+_KEPT = ("seed", "name", "init_from", "init_new", "freeze", "prepare", "grid", "debug")
 
 
 @dataclass(frozen=True)

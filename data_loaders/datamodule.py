@@ -23,6 +23,7 @@ from data_loaders.samplers.sequential import Sequential
 from data_loaders.samplers.shuffle import Shuffle
 from data_loaders.series import stretches
 from data_loaders.splits.base import Fold, Split
+from data_loaders.splits.share import first_share
 from data_loaders.store import Store
 from data_loaders.stream import Stream
 from data_loaders.transforms.base import Example, SignalInfo, Transform
@@ -38,7 +39,8 @@ class Data(lightning.LightningDataModule):
 
     `fields` names the stretches that a batch carries, in seconds from the anchor; `targets` what to decode (the grammar
     is in `data_loaders.targets`). Leading continuous transforms (filters, resampling) are run once over whole segments
-    and kept; the others run on each window, fitted on the training part. `batch_size` counts over all ranks. A store may
+    and kept; the others run on each window, fitted on the training part. `batch_size` counts over all ranks. `train_share`
+    keeps the first part of each recording's training windows, to ask what few labels are worth. A store may
     lie behind an address (s3://, gs://, https://): `storage_options` are fsspec's, for example {anon: true}.
     """
 
@@ -52,6 +54,7 @@ class Data(lightning.LightningDataModule):
         transforms: list[Transform] | None = None,
         sampler: Sampler | None = None,
         batch_size: int = 64,
+        train_share: float = 1.0,
         threads: int = 2,
         depth: int = 4,
         storage_options: dict[str, Any] | None = None,
@@ -60,6 +63,8 @@ class Data(lightning.LightningDataModule):
         check_no_secrets(storage_options)
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, expected at least 1, for example 64")
+        if not 0 < train_share <= 1:
+            raise ValueError(f"train_share is {train_share:g}, expected above 0 and at most 1, such as 0.1 for a tenth")
         if not fields:
             raise ValueError("fields is empty: name at least one, for example signal: {start: 0.0, stop: 2.0}")
         if not store:
@@ -70,6 +75,7 @@ class Data(lightning.LightningDataModule):
         self._store_paths = [store] if isinstance(store, str) else store
         self._storage_options = storage_options
         self._threads, self._depth, self._seed = threads, depth, 0
+        self.train_share = train_share
         self._ready = False
         self._fold: Fold | None = None
 
@@ -99,7 +105,7 @@ class Data(lightning.LightningDataModule):
     def use(self, fold: int, seed: int = 0) -> Fold:
         """Makes one fold current: fits the transforms on its training part and lets the leakage guard look at it."""
         self.setup()
-        self._fold, self._fold_number, self._seed = self.folds[fold], fold, seed
+        self._fold, self._fold_number, self._seed = first_share(self.folds[fold], self.train_share), fold, seed
         self.transforms = self._fitted(self.fold.train)
         labels = partial(self.labels, self.targets[0].name) if self.targets else None
         chain = [t for t in self._transforms if t.continuous] + self.transforms

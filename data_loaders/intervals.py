@@ -56,6 +56,13 @@ def apart(part: Windows, other: Windows, gap: float) -> Windows:
     return pieces.between(np.where(piece > 0, after_wall, pieces.first), np.where(last, 1 << _SAMPLE_BITS, before_wall))
 
 
+def stretches(windows: Windows) -> Float[ndarray, "stretch 2"]:
+    """The [start, stop) seconds that windows of one recording cover, merged and in order."""
+    start, stop = _walls(windows, 0.0)
+    base = _key(windows.recording[:1], np.zeros(1, np.int64))
+    return (np.stack([start, stop], axis=1) - base) / sfreqs(windows)[0]
+
+
 def _walls(other: Windows, gap: float) -> tuple[Int[ndarray, "wall"], Int[ndarray, "wall"]]:
     """The stretches that `other` and its gaps cover, merged and in order."""
     margin = samples(gap, sfreqs(other))

@@ -33,6 +33,8 @@ VALUES: dict[str, Any] = {
     "name": str,
     "debug": bool,
     "init_from": str | None,
+    "init_new": list[str],
+    "freeze": list[str],
     "prepare": dict[str, Any] | list[dict[str, Any]],
     "grid": dict[str, list],
 }

@@ -68,7 +68,8 @@ def _fit_fold(recipe: Recipe, run: RunFolder, number: int) -> None:
         print(f"{title}: trained before")
         checkpoints.load(objective, folder)
     else:
-        _start_from(recipe, objective)
+        _start_from(recipe, objective, number)
+        _freeze(recipe, objective)
         best = _train(recipe, objective, folder, title, number)
         checkpoints.save(objective, folder, _manifest(recipe, objective, number, best), learned(data.transforms))
     print(f"{title}: predicting the test part, fitting baselines")
@@ -91,25 +92,41 @@ def _train(recipe: Recipe, objective: Objective, folder: Path, title: str, numbe
     return train(objective, data.train_dataloader(), val, training, *parts, folder, fold_seed(recipe, number), title)
 
 
-def _start_from(recipe: Recipe, objective: Objective) -> None:
-    """Fills the encoder from another run, unless that run has seen a test subject."""
+def _start_from(recipe: Recipe, objective: Objective, number: int) -> None:
+    """Fills the encoder from another run (of several folds, from the fold of this number), unless it has seen the test part."""
     if recipe.init_from is None:
         return
-    folder = checkpoints.resolve(recipe.init_from)
+    folder = checkpoints.resolve(recipe.init_from, number)
     data = recipe.data
     leakage.check_pretrained(checkpoints.read_manifest(folder)["trained_on"], data.fold, data.split, data.store)
-    checkpoints.load(objective.encoder, folder, prefix="encoder.")
-    print(f"encoder: every tensor filled from {folder}")
+    new = recipe.resolved.get("init_new") or []
+    checkpoints.load(objective.encoder, folder, prefix="encoder.", new=new)
+    print(f"encoder: every {'other ' if new else ''}tensor filled from {folder}")
+
+
+def _freeze(recipe: Recipe, objective: Objective) -> None:
+    """Lets what the recipe's `freeze` names learn nothing: prefixes of parameters, such as `encoder`."""
+    for prefix in recipe.resolved.get("freeze") or []:
+        held = [(name, weight) for name, weight in objective.named_parameters() if name.startswith(prefix)]
+        if not held:
+            parts = sorted({name.partition(".")[0] for name, _ in objective.named_parameters()})
+            raise ValueError(f"freeze names {prefix!r}, and no parameter starts so: name some of {parts}")
+        for _, weight in held:
+            weight.requires_grad_(False)
+        print(f"frozen: {len(held)} tensors of {prefix}")
 
 
 def _manifest(recipe: Recipe, objective: Objective, number: int, best: Mapping[str, Any]) -> dict[str, Any]:
     """What the weights are, of what they were made, and all that is needed to build the model again."""
     data = recipe.data
-    seen = concatenate([data.fold.train, data.fold.val])
+    seen = leakage.trained_on(concatenate([data.fold.train, data.fold.val]), data.store)
+    if recipe.init_from is not None:
+        before = checkpoints.read_manifest(checkpoints.resolve(recipe.init_from, number))["trained_on"]
+        seen = leakage.also_trained_on(seen, before)
     return {
         "recipe": plain(recipe.resolved), "objective": _complete(recipe, objective),
         "fold": number, "fold_name": data.fold.name, "seed": recipe.seed, "best": dict(best),
-        "trained_on": leakage.trained_on(seen, data.store), "flags": [asdict(flag) for flag in data.flags],
+        "trained_on": seen, "flags": [asdict(flag) for flag in data.flags],
         "targets": [{"name": t.name, "classes": list(t.classes), "names": list(t.names)} for t in data.targets],
         **code_version(), "packages": package_versions(),
     }  # fmt: skip

@@ -2,20 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 
-from data_loaders.leakage.base import Flag, LeakageError, Pair, name, pairs
+from data_loaders.leakage.base import Flag, LeakageError, Pair, pairs
 from data_loaders.leakage.content import check_content
 from data_loaders.leakage.labels import Examples, Labels, check_classes, telling_channels
 from data_loaders.leakage.time import check_fitted, check_neighbours, check_overlap, reaching_filters
 from data_loaders.splits.base import Fold, Split
 from data_loaders.store import Store
 from data_loaders.transforms.base import Transform
-from data_loaders.windows import Windows
-
-_SHA256 = 64  # hexadecimal digits
 
 
 def check(
@@ -76,53 +73,3 @@ def check_monitor(monitor: str) -> None:
         raise LeakageError(
             f"{monitor!r} is of the test part, which must not choose anything: monitor 'val/{rest or 'loss'}'"
         )
-
-
-def trained_on(windows: Windows, store: Store) -> dict[str, list[str]]:
-    """What a checkpoint's manifest remembers of its training part: subjects as study/subject, and contents' sha256."""
-    entries = [store.entry(int(r)) for r in np.unique(windows.recording)]
-    return {
-        "subjects": sorted({_person(entry.entities) for entry in entries}),
-        "sha256": sorted(
-            {word for entry in entries for word in (entry.sha256, *entry.key.split()) if len(word) == _SHA256}
-        ),
-    }
-
-
-def check_pretrained(trained: Mapping[str, Sequence[str]], fold: Fold, split: Split, store: Store) -> list[Flag]:
-    """Holds what `trained_on` remembered of a checkpoint against the test part of a fold.
-
-    Raises LeakageError where a recording is the same or, in a split by subject, a person; flags a shared person otherwise.
-    """
-    subjects, contents = set(trained["subjects"]), set(trained["sha256"])
-    flags = []
-    for run, recording in zip(*_first_runs(fold.test), strict=True):
-        entry = store.entry(int(recording))
-        window = name(fold.test, int((np.cumsum(fold.test.count) - fold.test.count)[run]))
-        # a derived store's key holds the checksum of the recording that it was made from
-        if contents & {entry.sha256, *entry.key.split()}:
-            raise LeakageError(
-                f"the checkpoint was trained on the recording of test window {window}: choose one that was not, or test on others"
-            )
-        if _person(entry.entities) in subjects:
-            message = f"the checkpoint was trained on subject {_person(entry.entities)}, who is in test window {window}"
-            if split.key == "subject":
-                raise LeakageError(
-                    f"{message}, and the split is by subject: choose a checkpoint that was not, or test on others"
-                )
-            flags.append(Flag("pretraining", message))
-    for flag in flags:
-        print(f"leakage: {flag.message}")
-    return flags
-
-
-def _first_runs(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
-    """For each recording, the first of its runs."""
-    recordings, first = np.unique(windows.recording, return_index=True)
-    return first, recordings
-
-
-def _person(entities: Mapping[str, str]) -> str:
-    # in joined stores the subject's name says the study already
-    study = f"{entities['study']}/"
-    return study + entities["subject"].removeprefix(study)

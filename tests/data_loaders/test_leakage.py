@@ -1,5 +1,6 @@
 """The leakage guard: silent on clean folds, sharp on content, and quick on stores of millions of windows."""
 
+import copy
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import replace
@@ -348,6 +349,42 @@ def test_what_a_checkpoint_was_trained_on_is_held_against_the_test_part(people: 
         leakage.check_pretrained(subjects_only, other, split, people)
     flags = leakage.check_pretrained(subjects_only, other, By("run", n_folds=2), people)
     assert {flag.kind for flag in flags} == {"pretraining"}
+
+
+def test_a_checkpoint_may_know_other_stretches_of_a_test_recording_behind_the_gap(people: Store) -> None:
+    split = TimeBlock(n_folds=3, gap=1.0)
+    one, other = split.folds(cut(people, Tile(1.0)))[:2]
+    seen = leakage.trained_on(one.train, people)
+    assert {flag.kind for flag in leakage.check_pretrained(seen, one, split, people)} == {"pretraining"}
+    with pytest.raises(LeakageError, match="trained on the recording of test window"):
+        leakage.check_pretrained(seen, other, split, people)
+    # nothing is known of where it was trained, or there is no gap to keep
+    with pytest.raises(LeakageError, match="trained on the recording"):
+        leakage.check_pretrained(seen | {"stretches": {}}, one, split, people)
+    with pytest.raises(LeakageError, match="trained on the recording"):
+        leakage.check_pretrained(seen, one, replace_gap(split, 30.0), people)
+
+
+def replace_gap(split: TimeBlock, gap: float) -> TimeBlock:
+    wider = copy.copy(split)
+    wider.gap = gap
+    return wider
+
+
+def test_what_a_checkpoint_began_from_is_remembered_too(people: Store) -> None:
+    split = TimeBlock(n_folds=3, gap=1.0)
+    one, other = split.folds(cut(people, Tile(1.0)))[:2]
+    seen, before = (leakage.trained_on(fold.test, people) for fold in (one, other))
+    both = leakage.also_trained_on(seen, before)
+    with pytest.raises(LeakageError):
+        leakage.check_pretrained(both, other, split, people)
+    with pytest.raises(LeakageError):
+        leakage.check_pretrained(
+            leakage.also_trained_on(seen, before | {"stretches": {}}),
+            split.folds(cut(people, Tile(1.0)))[2],
+            split,
+            people,
+        )
 
 
 def test_a_table_of_a_hundred_million_windows_is_guarded_within_seconds(people: Store) -> None:

@@ -140,6 +140,30 @@ def test_an_encoder_that_has_seen_a_test_subject_is_refused(recipe, whole, tmp_p
         fit(recipe(init_from=str(whole / "fold-1")), tmp_path / "run")
 
 
+def test_of_a_run_of_several_folds_the_fold_of_the_same_number_is_taken(recipe, other_store, tmp_path, capsys):
+    source = fit(recipe(store=other_store), tmp_path / "source")
+    fit(recipe(init_from=str(source), trainer={"max_steps": 2}), tmp_path / "run")
+    told = capsys.readouterr().out
+    assert all(f"filled from {source}/fold-{k}" in told for k in range(len(list(source.glob("fold-*")))))
+    manifest = checkpoints.read_manifest(tmp_path / "run" / "fold-0")["trained_on"]
+    assert set(checkpoints.read_manifest(source / "fold-0")["trained_on"]["sha256"]) < set(manifest["sha256"])
+
+
+def test_what_is_frozen_does_not_learn_and_what_is_new_is_not_filled(recipe, other_store, tmp_path, capsys):
+    source = fit(recipe(store=other_store), tmp_path / "source") / "fold-0"
+    run = fit(recipe(init_from=str(source), freeze=["encoder"], init_new=["conv_1"]), tmp_path / "run")
+    before, after = (load_file(path / "model.safetensors") for path in (source, run / "fold-0"))
+    moving = ("running_mean", "running_var", "num_batches_tracked")
+    same = {n: np.allclose(before[n], after[n]) for n in before if n.startswith("encoder.") and not n.endswith(moving)}
+    new = {name for name in same if name.startswith("encoder.conv_1")}
+    assert new
+    assert not any(same[name] for name in new)
+    assert all(same[name] for name in same if name not in new)
+    assert "left new" in capsys.readouterr().out
+    with pytest.raises(ValueError, match="freeze names 'head9'"):
+        fit(recipe(freeze=["head9"]), tmp_path / "other")
+
+
 def test_a_recipe_without_evaluators_trains_and_says_where_the_weights_are(recipe, tmp_path, capsys):
     run = fit(recipe(evaluators=[], trainer={"max_steps": 2}), tmp_path / "run")
     assert f"weights: {run}/fold-*/model.safetensors" in capsys.readouterr().out
