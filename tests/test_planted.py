@@ -63,9 +63,10 @@ def store_of(path: str, n_subjects: int, n_trials: int, effect: float, seed: int
 
 def fitted(seed: int, **changes: str | float) -> pd.DataFrame:
     """What `brainfm fit` finds in the store, by model."""
-    Path("planted.yaml").write_text(RECIPE)
+    recipe = Path(f"planted-{seed}.yaml")  # one for each run: they go side by side
+    recipe.write_text(RECIPE)
     flags = [f"--{key}={value}" for key, value in changes.items()]
-    assert main(["fit", "--config", "planted.yaml", "--out", f"runs/{seed}", "--seed", str(seed), *flags]) == 0
+    assert main(["fit", "--config", str(recipe), "--out", f"runs/{seed}", "--seed", str(seed), *flags]) == 0
     summary = pd.read_csv(f"runs/{seed}/summary.csv").set_index("model")
     assert list(summary["metric"]) == ["accuracy"] * len(MODELS)
     return summary.loc[list(MODELS)]

@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Bool, Int
+from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
 _MOST = 0.5  # of the variance can hide in what scores have in common; matters below four clusters
@@ -43,6 +43,28 @@ def inflation(optimism: float, shared: float, n: int) -> float:
     """
     more = shared * (1.5 * optimism - 0.5 * optimism**3)
     return float((1 + more) / (1 - min(_MOST, shared * optimism / max(n - 1, 1))))
+
+
+def between_folds(scores: Float[ndarray, "cluster"], fold: Int[ndarray, "cluster"]) -> float:
+    """What the variance of the mean has on top because the people of a fold share one model, good or bad; 0 or more.
+
+    The component of a one-way analysis of variance (method of moments) beyond what people alone explain: with few folds
+    of many people each, the spread between people hides how much models differ.
+
+    >>> between_folds(np.array([0.6, 0.6, 0.8, 0.8]), np.array([0, 0, 1, 1])) > 0
+    True
+    >>> between_folds(np.array([0.6, 0.8, 0.6, 0.8]), np.array([0, 0, 1, 1]))
+    0.0
+    """
+    n, folds = len(scores), np.unique(fold)
+    if not 2 <= len(folds) < n:
+        return 0.0
+    size = np.array([(fold == k).sum() for k in folds])
+    means = np.array([scores[fold == k].mean() for k in folds])
+    within = sum(((scores[fold == k] - m) ** 2).sum() for k, m in zip(folds, means, strict=True)) / (n - len(folds))
+    among = (size * (means - scores.mean()) ** 2).sum() / (len(folds) - 1)
+    component = max(0.0, among - within) * (len(folds) - 1) / (n - (size**2).sum() / n)
+    return float(component * ((size**2).sum() / n**2 - 1 / n))
 
 
 def mutual(windows: pd.DataFrame, clusters: Int[ndarray, "sample"]) -> float:

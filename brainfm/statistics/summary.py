@@ -31,10 +31,11 @@ class Draws:
 
 @dataclass(frozen=True)
 class Spread:
-    """A metric on resampled clusters, and the stratum of each cluster."""
+    """A metric on resampled clusters, the stratum of each cluster, and the variance that the folds add."""
 
     resampled: ndarray
     strata: ndarray
+    of_folds: float = 0.0
 
 
 @dataclass(frozen=True)
@@ -114,37 +115,57 @@ def _spreads(
 ) -> dict[str, dict[str, Spread]]:
     """The resampled values of each model and metric."""
     if grouping.by_subject and clustering.are_subjects:
+        folds = _fold_of_owners(predicted, grouping)
         per_subject = {m: {k: scored.over_owners(v, grouping.owner) for k, v in of.items()} for m, of in values.items()}
-        return {m: {k: _over_subjects(v, draws) for k, v in of.items()} for m, of in per_subject.items()}
+        return {m: {k: _over_subjects(v, folds, draws) for k, v in of.items()} for m, of in per_subject.items()}
     resampled = scored.resampled(predicted, grouping, clustering, draws.n_bootstraps, draws.seed)
     return {m: {k: Spread(v, clustering.strata) for k, v in of.items()} for m, of in resampled.items()}
 
 
-def _over_subjects(per_subject: ndarray, draws: Draws) -> Spread:
+def _fold_of_owners(predicted: Predicted, grouping: Groups) -> ndarray:
+    """The fold that tested each subject; a number of its own for one whom several tested."""
+    owner = grouping.owner[np.unique(grouping.codes, return_inverse=True)[1]]
+    fold = predicted.windows.groupby(owner)["fold"].agg(["nunique", "first"]).reset_index(drop=True)
+    return np.where(fold["nunique"] == 1, fold["first"], -1 - fold.index)
+
+
+def _over_subjects(per_subject: ndarray, folds: ndarray, draws: Draws) -> Spread:
     """The resampled mean over subjects: their scores need not be computed anew."""
-    known = per_subject[~np.isnan(per_subject)]
+    present = ~np.isnan(per_subject)
+    known = per_subject[present]
     one_stratum = np.zeros(len(known), dtype=int)
     if len(known) < 2:
         return Spread(np.full(1, np.nan), one_stratum)
     weights = draw_weights(one_stratum, draws.n_bootstraps, np.random.default_rng(draws.seed))
-    return Spread(weights @ known / len(known), one_stratum)
+    return Spread(weights @ known / len(known), one_stratum, dependence.between_folds(known, folds[present]))
 
 
 def _interval(metric: str, value: float, spread: Spread, train: float, chance: float, shared: float) -> Interval:
     """Low and high, widened for folds that depend on each other."""
+    error = float(np.nanstd(spread.resampled)) if not np.isnan(spread.resampled).all() else np.nan
     # by luck a value may lie near the training score: one standard error below it, that happens to few
-    lower = value - float(np.nanstd(spread.resampled)) if shared else value
+    lower = value - error if shared else value
     floor = 0.0 if metric == "r2" else chance  # what is predicted without knowing the signal: its mean
     n, n_strata = len(spread.strata), len(np.unique(spread.strata))
     inflation = dependence.inflation(dependence.optimism(train, lower, floor), shared, n - n_strata + 1)
-    return Interval(*_possible(metric, expanded_interval(spread.resampled, value, spread.strata, inflation)), inflation)
+    inflation += spread.of_folds / error**2 if error > 0 else 0.0
+    low, high = expanded_interval(spread.resampled, value, spread.strata, inflation)
+    return Interval(_bounded(metric, value, low), _bounded(metric, value, high), inflation)
 
 
-def _possible(metric: str, interval: tuple[float, float]) -> tuple[float, float]:
-    """The interval without what the metric cannot be; NaN stays."""
+def _bounded(metric: str, value: float, end: float) -> float:
+    """One end of an interval, drawn as far from the value as on a scale of even spread: arcsine of the root, or log(1 - R2).
+
+    Scores near the end of their scale are skewed: a person can do much worse than most, hardly better. NaN stays.
+    """
     lowest = {"r2": -np.inf, "cohen_kappa": -1.0, "pearson_r": -1.0}.get(metric, 0.0)
-    low, high = np.clip(interval, lowest, 1.0)
-    return float(low), float(high)
+    if np.isnan(end) or not lowest < value < 1:
+        return float(np.clip(end, lowest, 1.0))
+    if metric == "r2":
+        return float(1 - (1 - value) * np.exp((value - end) / (1 - value)))
+    share = (value - lowest) / (1 - lowest)
+    angle = np.arcsin(np.sqrt(share)) + (end - value) / (1 - lowest) / (2 * np.sqrt(share * (1 - share)))
+    return float(lowest + (1 - lowest) * np.sin(np.clip(angle, 0, np.pi / 2)) ** 2)
 
 
 def _chance(value: float, null: ndarray, inflation: float) -> dict[str, float]:

@@ -13,9 +13,9 @@ import pytest
 from numpy import ndarray
 from scipy import stats
 
-from brainfm.statistics.dependence import in_mutual_folds, inflation, mutual, optimism
+from brainfm.statistics.dependence import between_folds, in_mutual_folds, inflation, mutual, optimism
 from brainfm.statistics.predictions import Predicted, to_table
-from brainfm.statistics.summary import Draws, summarise
+from brainfm.statistics.summary import Draws, _bounded, summarise
 
 
 def windows(fold: list[int], subject: list[str], seed: int = 0) -> pd.DataFrame:
@@ -132,9 +132,16 @@ def covered(study: Study, lda: bool, n: int, seed: int = 0) -> dict[str, tuple[f
     for metric, (scores, train, truth) in cross_validated(study, lda, n, np.random.default_rng(seed)).items():
         value, error = scores.mean(1), scores.std(1, ddof=1) / np.sqrt(study.n)
         optimisms = map(optimism, train, value - error, np.full(n, 0.5))
-        wider = np.sqrt([inflation(q, 1.0, study.n) for q in optimisms])
-        off, half = np.abs(value - truth), stats.t.ppf(0.975, study.n - 1) * error
-        found[metric] = (float((off <= half).mean()), float((off <= wider * half).mean()))
+        factor = [inflation(q, 1.0, study.n) for q in optimisms]
+        fold = np.arange(study.n) % study.n_folds
+        of_folds = np.array([between_folds(of, fold) for of in scores])
+        wide = stats.t.ppf(0.975, study.n - 1) * np.sqrt(factor * error**2 + of_folds)
+        plain = np.abs(value - truth) <= stats.t.ppf(0.975, study.n - 1) * error
+        inside = [
+            _bounded(m, v, v - w) <= truth <= _bounded(m, v, v + w)
+            for m, v, w in zip([metric] * n, value, wide, strict=True)
+        ]
+        found[metric] = (float(plain.mean()), float(np.mean(inside)))
     return found
 
 
