@@ -16,8 +16,9 @@ from numpy import ndarray
 
 from data_loaders.contracts import Stream
 from data_loaders.features import FEATURES
+from data_loaders.shelf import replace_file, seal
 from data_loaders.store import Store
-from data_loaders.writer import extent_of, replace_file, seal
+from data_loaders.writer import extent_of
 
 
 def attach(store: Path, name: str, streams: Mapping[str, Stream], source: Mapping[str, Any]) -> None:

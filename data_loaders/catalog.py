@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property, lru_cache
 from pathlib import Path
 from typing import Any
@@ -112,6 +112,11 @@ class Catalog:
         """The plain columns, for those who select, count and sum."""
         return pa.table(self._plain).to_pandas()
 
+    def headers(self) -> list[dict[str, Any]]:
+        """The headers that lie in the files, as the catalog was made of them."""
+        entries = (asdict(self._entry(recording)) for recording in range(len(self)))
+        return [json.loads(json.dumps(entry, default=_listed)) for entry in entries]
+
     def column(self, name: str) -> list[Any]:
         """One column for all recordings, parsed: `decisions`, `key`, `ch_names`. Shared values are the same object."""
         return [self._value(name, recording) for recording in range(len(self))]
@@ -204,6 +209,10 @@ def _cell(name: str, header: Mapping[str, Any]) -> Any:
         values = header["offset" if name == "ch_offset" else name]
         return None if values is None else np.asarray(values, dtype=float).tobytes()
     return json.dumps(header.get(name, {})) if name in (*_SHARED, "extents") else header[name]
+
+
+def _listed(value: Any) -> Any:
+    return value.tolist() if isinstance(value, ndarray) else dict(value)
 
 
 def _main(header: Mapping[str, Any]) -> Mapping[str, Any]:

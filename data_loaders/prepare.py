@@ -8,25 +8,34 @@ import importlib
 import inspect
 import pkgutil
 from collections import Counter, defaultdict
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import data_loaders.modalities
 from data_loaders import studies
+from data_loaders.bucket.address import is_remote, local
 from data_loaders.contracts import Recording
 from data_loaders.locks import alone
 from data_loaders.modalities.base import Reader, Source
-from data_loaders.store import Store
-from data_loaders.writer import Writer
+from data_loaders.shelf import Shelf
+from data_loaders.writer import Writer, shelf_at
 
 
 def prepare(
-    source: str | Path, dest: str | Path, modality: str | None = None, sidecar: str | Path | None = None
-) -> Path:
+    source: str | Path,
+    dest: str | Path,
+    modality: str | None = None,
+    sidecar: str | Path | None = None,
+    storage_options: Mapping[str, Any] | None = None,
+) -> Path | str:
     """Writes every recording below `source` (a folder or a file) into the store at `dest`, and returns `dest`.
+
+    `dest` is a folder, or an address (s3://, gs://) that fsspec opens with `storage_options`.
 
     `sidecar` says what the files do not (`data_loaders.formats.sidecar`): a YAML file, or the name of a study that the
     package describes (`data_loaders.studies`); it is kept in the store.
@@ -35,15 +44,16 @@ def prepare(
     decisions are printed. Raises ValueError at the end, after everything else is written, where a recording failed; at once
     where another process writes this store.
     """
-    root, dest, console = Path(source), Path(dest), Console(highlight=False, soft_wrap=True)
+    root, console = Path(source), Console(highlight=False, soft_wrap=True)
     if not root.exists():
         raise ValueError(f"{root} does not exist: give the folder or the file that holds the recordings")
-    with alone(dest), _progress(console) as progress:
+    shelf = shelf_at(dest, storage_options)
+    with alone(shelf.folder), _progress(console) as progress:
         task = progress.add_task("looking", total=None, count="")
-        found = find(root if sidecar is None else studies.pointed(sidecar, root, dest), modality)
-        outcome = _convert(found, dest, progress, task)
+        found = find(root if sidecar is None else studies.pointed(sidecar, root, shelf.folder), modality)
+        outcome = _convert(found, shelf, progress, task)
     outcome.tell(console, found, root, dest)
-    return dest
+    return dest if is_remote(dest) else local(dest)
 
 
 def find(root: Path, modality: str | None = None) -> list[tuple[Reader, Source]]:
@@ -86,11 +96,11 @@ class _Outcome:
     failed: list[tuple[Source, Exception]] = field(default_factory=list)
     decisions: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
 
-    def tell(self, console: Console, found: list[tuple[Reader, Source]], root: Path, dest: Path) -> None:
+    def tell(self, console: Console, found: list[tuple[Reader, Source]], root: Path, dest: str | Path) -> None:
         for decision, names in self.decisions.items():
             if len(names) > 1:
                 console.print(f"the same in {len(names) - 1} more recordings: {decision}", markup=False)
-        left = _suffixes(found[0][1].root, {path for _, source in found for path in source.paths}, dest)
+        left = _suffixes(found[0][1].root, {path for _, source in found for path in source.paths}, local(dest))
         if left:
             console.print("left alone: " + ", ".join(f"{n} {suffix}" for suffix, n in left.most_common()), markup=False)
         console.print(
@@ -102,10 +112,10 @@ class _Outcome:
             raise ValueError("\n".join([f"{len(lines)} of {len(found)} recordings could not be prepared:", *lines]))
 
 
-def _convert(found: list[tuple[Reader, Source]], dest: Path, progress: Progress, task: TaskID) -> _Outcome:
+def _convert(found: list[tuple[Reader, Source]], shelf: Shelf, progress: Progress, task: TaskID) -> _Outcome:
     outcome = _Outcome()
     progress.update(task, total=sum(_size(source) for _, source in found))
-    with Writer(dest) as writer:
+    with Writer(shelf) as writer:
         for index, (reader, source) in enumerate(found):
             progress.update(task, description=source.path.name, count=f"{index}/{len(found)}")
             if writer.done(source.key):
@@ -113,9 +123,9 @@ def _convert(found: list[tuple[Reader, Source]], dest: Path, progress: Progress,
             else:
                 _one(reader, source, writer, outcome, progress.console)
             progress.advance(task, _size(source))
+        _drop_stale(writer, [source for _, source in found])
         progress.update(task, description="done", count=f"{len(found)}/{len(found)}")
     gc.unfreeze()
-    _drop_stale(dest, [source for _, source in found])
     return outcome
 
 
@@ -165,17 +175,14 @@ def _check_distinct(found: list[tuple[Reader, Source]]) -> None:
             )
 
 
-def _drop_stale(dest: Path, sources: list[Source]) -> None:
+def _drop_stale(writer: Writer, sources: list[Source]) -> None:
     """A source that was changed so that its recording has another name leaves no old recording behind."""
     keys = {str(source.path.resolve()): source.key for source in sources}
-    store = Store(dest) if (dest / "catalog.parquet").is_file() else None
-    entries = [store.entry(i) for i in range(len(store))] if store is not None else []
-    made_now = {entry.source for entry in entries if keys.get(entry.source) == entry.key}
-    stale = [entry for entry in entries if entry.source in made_now and keys[entry.source] != entry.key]
-    for entry in stale:
-        (dest / entry.file).unlink()
-    if stale:
-        Writer(dest).flush()
+    known = {file: (header["source"], header["key"]) for file, header in writer.headers.items()}
+    made_now = {source for source, key in known.values() if keys.get(source) == key}
+    for file, (source, key) in known.items():
+        if source in made_now and keys[source] != key:
+            writer.remove(file)
 
 
 def _suffixes(root: Path, claimed: set[Path], dest: Path | None = None) -> Counter[str]:

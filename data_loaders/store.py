@@ -15,8 +15,9 @@ from numpy import ndarray
 from data_loaders.bucket.address import is_remote, local
 from data_loaders.catalog import CATALOG, EVENTS, Catalog, Entry
 from data_loaders.contracts import Spikes
-from data_loaders.extents import Bytes, Extent, Local, Stretch
+from data_loaders.extents import Bytes, Extent, Stretch
 from data_loaders.features import Feature, Features
+from data_loaders.place import content_of
 
 
 class Store:
@@ -37,7 +38,7 @@ class Store:
         self.path = str(path) if is_remote(path) else local(path)
         self._options = storage_options
         try:
-            self.content = content or _content(self.path, storage_options)
+            self.content = content or content_of(self.path, storage_options)
             self._catalog = Catalog(self.content.table(CATALOG), f"{self.path}/{CATALOG}")
         except FileNotFoundError as error:
             raise FileNotFoundError(
@@ -153,12 +154,3 @@ class Store:
                 f"{entry.name} has no {dataset!r}; it has {sorted(entry.extents)}: name one of these as the field's source"
             )
         return entry.extents[dataset]
-
-
-def _content(path: str | Path, storage_options: Mapping[str, Any] | None) -> Bytes:
-    if isinstance(path, Path):
-        return Local(path)
-    # fsspec and its clients take as long to import as all else here
-    from data_loaders.bucket.remote import Remote
-
-    return Remote(path, storage_options)

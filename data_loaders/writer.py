@@ -6,8 +6,8 @@ import hashlib
 import json
 import math
 import os
-from collections.abc import Callable, Mapping, Sequence
-from functools import partial
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,32 +16,28 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from data_loaders import catalog
-from data_loaders.bucket import manifest
+from data_loaders import catalog, recorded
+from data_loaders.bucket.address import is_remote, local
 from data_loaders.bucket.blocks import rows_per_block
-from data_loaders.bucket.manifest import MANIFEST
 from data_loaders.catalog import CATALOG, ENTITIES, EVENTS, Entry
 from data_loaders.contracts import Recording, Stream
-from data_loaders.features import FEATURES
-
-# BIDS writes a missing value so
-_MISSING = "n/a"
+from data_loaders.recorded import MISSING
+from data_loaders.shelf import Folder, Shelf
 
 
 class Writer:
-    """Adds recordings to a store; the catalog is made anew from the files on leaving, and replaces the old one at once.
+    """Adds recordings to a store in a folder or behind an address; the catalog is made anew on leaving, and replaces the old one.
 
     with Writer("stores/mine") as writer:
         if not writer.done(key):
             writer.write(recording, key)
     """
 
-    def __init__(self, path: str | Path) -> None:
-        self.path = Path(path)
-        self.path.mkdir(parents=True, exist_ok=True)
-        for leftover in self.path.rglob(".*.tmp"):
-            leftover.unlink()
-        self._headers = {str(file.relative_to(self.path)): _header(file) for file in sorted(self.path.rglob("*.h5"))}
+    def __init__(self, path: str | Path | Shelf, storage_options: Mapping[str, Any] | None = None) -> None:
+        self._shelf = path if isinstance(path, Shelf) else shelf_at(path, storage_options)
+        # files are written here before they have their place; of a store in a folder, it is that folder
+        self.path = self._shelf.folder
+        self._headers = self._shelf.headers()
 
     def __enter__(self) -> Writer:
         return self
@@ -50,40 +46,91 @@ class Writer:
         if self._headers:
             self.flush()
 
+    @property
+    def headers(self) -> Mapping[str, Mapping[str, Any]]:
+        """What is known of each recording of the store, by file."""
+        return self._headers
+
     def done(self, key: str) -> bool:
         """True where a finished file was made from the source with this key."""
         return any(header["key"] == key for header in self._headers.values())
 
     def write(self, recording: Recording, key: str = "", history: Sequence[Mapping[str, Any]] = ()) -> Entry:
         """Writes one recording. Raises ValueError where another source has already given a recording of this name."""
-        file = f"{recording.study or 'study'}/{recording.name}.h5"
-        other = self._headers.get(file, {}).get("source", recording.source)
-        if other != recording.source:
-            raise ValueError(
-                f"{recording.source} and {other} are both {recording.name}: give one of them another session or run"
-            )
-        target = self.path / file
-        target.parent.mkdir(parents=True, exist_ok=True)
-        temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-        header = _header_of(recording, file, key, history)
-        header["extents"] = _write_file(temporary, recording, header)
-        _finish(temporary, target)
-        header = self._headers[file] = _header(target)
+        self._check_free(_file_of(recording), recording.source)
+        return self.adopt(aside(self.path, recording, key, history))
+
+    def adopt(self, made: Aside) -> Entry:
+        """Takes a file that was written aside, perhaps by another process, into the store under its own name.
+
+        Raises ValueError, and deletes it, where another source has already given a recording of this name.
+        """
+        try:
+            self._check_free(made.file, made.source)
+        except ValueError:
+            made.path.unlink()
+            raise
+        header = recorded.header_of(made.path, made.path.stat().st_size)
+        self._shelf.put(made.path, made.file)
+        self._headers[made.file] = header
         return catalog.entry_of(header)
+
+    def remove(self, file: str) -> None:
+        """Takes a recording out of the store."""
+        self._shelf.remove(file)
+        del self._headers[file]
 
     def flush(self) -> None:
         """Writes the catalog and the table of events."""
         headers = [self._headers[file] for file in sorted(self._headers)]
-        events = _all_events(self.path, headers)
-        replace_file(self.path / EVENTS, partial(events.to_parquet, index=False))
-        replace_file(self.path / CATALOG, partial(catalog.write, headers=headers))
-        seal(self.path)
+        events = _all_events([self._shelf.events(header["file"]) for header in headers])
+        tables = {EVENTS: self._table(EVENTS), CATALOG: self._table(CATALOG)}
+        events.to_parquet(tables[EVENTS], index=False)
+        catalog.write(tables[CATALOG], headers)
+        self._shelf.seal(tables)
+
+    def _table(self, name: str) -> Path:
+        return self.path / f".{name}.{os.getpid()}.tmp"
+
+    def _check_free(self, file: str, source: str) -> None:
+        other = self._headers.get(file, {}).get("source", source)
+        if other != source:
+            name = Path(file).stem
+            raise ValueError(f"{source} and {other} are both {name}: give one of them another session or run")
 
 
-def seal(store: Path) -> None:
-    """Writes the manifest, last of all: a reader over a network takes the tables only together, as it lists them."""
-    tables = manifest.written(path for name in (EVENTS, CATALOG, FEATURES) if (path := store / name).exists())
-    replace_file(store / MANIFEST, lambda path: path.write_bytes(tables))
+@dataclass(frozen=True)
+class Aside:
+    """A finished file of a store that does not have its name yet."""
+
+    path: Path
+    file: str
+    source: str
+
+
+def aside(store: Path, recording: Recording, key: str = "", history: Sequence[Mapping[str, Any]] = ()) -> Aside:
+    """Writes a recording's file into the folder of a store under a name that nobody reads; `Writer.adopt` gives it its own."""
+    file = _file_of(recording)
+    target = store / file
+    target.parent.mkdir(parents=True, exist_ok=True)
+    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
+    header = _header_of(recording, file, key, history)
+    header["extents"] = _write_file(temporary, recording, header)
+    return Aside(temporary, file, recording.source)
+
+
+def shelf_at(place: str | Path, storage_options: Mapping[str, Any] | None = None) -> Shelf:
+    """A folder of this machine, or what lies behind an address."""
+    if not is_remote(place):
+        return Folder(local(place))
+    # fsspec's clients take long to import
+    from data_loaders.bucket.upload import Bucket
+
+    return Bucket(str(place), storage_options)
+
+
+def _file_of(recording: Recording) -> str:
+    return f"{recording.study or 'study'}/{recording.name}.h5"
 
 
 def _header_of(recording: Recording, file: str, key: str, history: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -211,45 +258,16 @@ def _write_events(file: h5py.File, events: pd.DataFrame | None) -> None:
         if pd.api.types.is_numeric_dtype(column) and not pd.api.types.is_bool_dtype(column):
             file[f"events/{name}"] = column.to_numpy(dtype=float)
         else:
-            text = column.map(str, na_action="ignore").fillna(_MISSING).to_list()
+            text = column.map(str, na_action="ignore").fillna(MISSING).to_list()
             file.create_dataset(f"events/{name}", data=text, dtype=h5py.string_dtype("utf-8"))
 
 
-def _header(path: Path) -> dict[str, Any]:
-    with h5py.File(path) as file:
-        return json.loads(file["header"][()]) | {"size": path.stat().st_size}
-
-
-def _all_events(path: Path, headers: list[dict[str, Any]]) -> pd.DataFrame:
-    tables = [_read_events(path / header["file"]).assign(recording=index) for index, header in enumerate(headers)]
+def _all_events(each: Sequence[pd.DataFrame]) -> pd.DataFrame:
+    tables = [table.assign(recording=index) for index, table in enumerate(each)]
     table = pd.concat([t for t in tables if len(t)] or tables[:1], ignore_index=True)
     mixed = [name for name in table.columns if table[name].dtype == object]
     return table.assign(**{name: table[name].map(str, na_action="ignore") for name in mixed}).astype({"recording": int})
 
 
-def _read_events(path: Path) -> pd.DataFrame:
-    with h5py.File(path) as file:
-        return pd.DataFrame({name: _column(column) for name, column in file.get("events", {}).items()})
-
-
-def _column(column: h5py.Dataset) -> ndarray:
-    if not h5py.check_string_dtype(column.dtype):
-        return column[()]
-    return np.array([None if text == _MISSING else text for text in column.asstr()[()]], dtype=object)
-
-
 def _plain(value: Any) -> Any:
     return value.item() if isinstance(value, np.generic) else value
-
-
-def replace_file(target: Path, write: Callable[[Path], Any]) -> None:
-    """Lets `write` write under another name, which then becomes the target's."""
-    temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
-    write(temporary)
-    _finish(temporary, target)
-
-
-def _finish(temporary: Path, target: Path) -> None:
-    with open(temporary, "rb") as file:
-        os.fsync(file.fileno())
-    os.replace(temporary, target)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import pandas as pd
 
 from brainfm.grammar.known import recipes
 from brainfm.report.results import Results, window_ids
+from brainfm.report.stores import catalogs_of
 from brainfm.run.folder import RECIPE
 
 # how the parts of a split read in the middle of a sentence
@@ -33,15 +32,17 @@ def question(run: Results) -> str:
 
 def facts(run: Results) -> list[tuple[str, str]]:
     """Term and value, for the list under the headline."""
-    catalog = _catalog(run)
+    durations = np.concatenate([[], *(catalog.table["duration"] for catalog in catalogs_of(run))])
     seeds = sorted(run.rows["seed"].unique())
     told = [("Subjects tested", str(run.rows["subject"].nunique()))]
-    if len(catalog):
-        minutes = catalog["duration"].sum() / 60
+    if len(durations):
+        minutes = durations.sum() / 60
         told.append(
             (
                 "Recordings",
-                f"{len(catalog):,}, {minutes / 60:.3g} h" if minutes >= 60 else f"{len(catalog):,}, {minutes:.2g} min",
+                f"{len(durations):,}, {minutes / 60:.3g} h"
+                if minutes >= 60
+                else f"{len(durations):,}, {minutes:.2g} min",
             )
         )
     told.append(("Windows tested", f"{_windows(run):,}"))
@@ -68,10 +69,10 @@ def protocol(run: Results) -> str:
 def decisions(run: Results) -> list[str]:
     """What the readers decided about each recording, as the store keeps it; a decision made of many is told once."""
     told: dict[str, list[str]] = {}
-    catalog = _catalog(run)
-    for name, decided in zip(catalog.get("name", []), map(json.loads, catalog.get("decisions", [])), strict=False):
-        for decision in decided:
-            told.setdefault(decision, []).append(name)
+    for catalog in catalogs_of(run):
+        for name, decided in zip(catalog.table["name"], catalog.column("decisions"), strict=True):
+            for decision in decided:
+                told.setdefault(decision, []).append(name)
     return [
         f"{names[0] if len(names) == 1 else f'{len(names)} recordings'}: {decision}" for decision, names in told.items()
     ]
@@ -167,11 +168,3 @@ def _split(run: Results) -> Any:
 def _windows(run: Results) -> int:
     """Test windows, each counted once however many models were scored on it."""
     return sum(len(np.unique(window_ids(fold.predictions))) for fold in run.folds)
-
-
-def _catalog(run: Results) -> pd.DataFrame:
-    """The store's catalog; empty where the store is no longer at its place, since a report must still be made."""
-    stores = run.init_args("data").get("store", [])
-    places = [Path(str(place)) / "catalog.parquet" for place in (stores if isinstance(stores, list) else [stores])]
-    found = [pd.read_parquet(place) for place in places if place.is_file()]
-    return pd.concat(found, ignore_index=True) if found else pd.DataFrame()

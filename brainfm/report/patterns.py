@@ -21,6 +21,7 @@ from scipy import stats
 from brainfm.files import written
 from brainfm.report.facts import class_name
 from brainfm.report.results import Results, class_order, dimensions, window_ids
+from brainfm.report.stores import store_of
 from brainfm.run.folder import PREDICTIONS
 
 FILE = "patterns.npz"
@@ -76,9 +77,8 @@ def patterns_of(run: Results, model: str, target: str) -> Patterns | None:
     if (known := _kept(run, kept)) is not None and known.model == model:
         return known
     field = run.init_args("data").get("fields", {}).get("signal")
-    if not field or field.get("source", "signal") != "signal" or not _store_path(run).is_dir():
+    if not field or field.get("source", "signal") != "signal" or (store := _filtered(run)) is None:
         return None
-    store = _filtered(run)
     sensors = _sensors(store.entry(0))
     if len(sensors) < _FEWEST_SENSORS:
         return None
@@ -192,16 +192,14 @@ def _locked(run: Results) -> bool:
     return class_name(run.init_args("data").get("windows")) != "Tile"
 
 
-def _store_path(run: Results) -> Path:
-    return Path(str(run.init_args("data").get("store", "")))
-
-
 def _filtered(run: Results) -> Any:
-    """The store after the recipe's leading filters; it is in the cache since the run."""
+    """The store after the recipe's leading filters, kept since the run; None where there are several, or it is gone."""
     from brainfm.grammar.parts import build
     from data_loaders.derived import materialise
-    from data_loaders.store import Store
 
+    store = store_of(run)
+    if store is None:
+        return None
     transforms = [build(part, "transforms") for part in run.init_args("data").get("transforms") or []]
     lead = next((i for i, transform in enumerate(transforms) if not transform.continuous), len(transforms))
-    return materialise(Store(_store_path(run)), transforms[:lead])
+    return materialise(store, transforms[:lead])

@@ -37,7 +37,7 @@ def evaluate(path: Path) -> pd.DataFrame:
     return run.scores(len(recipe.data.folds))
 
 
-def predict(path: Path, store: Path | None = None, fold: int | None = None) -> pd.DataFrame:
+def predict(path: Path, store: str | Path | None = None, fold: int | None = None) -> pd.DataFrame:
     """Predictions keyed by recording and time, written as predictions.parquet and .csv into the run folder.
 
     Each fold's model predicts its own test windows, or, where a `store` is given, all windows of that one; `fold` names
@@ -53,7 +53,7 @@ def predict(path: Path, store: Path | None = None, fold: int | None = None) -> p
         windows = recipe.data.fold.test if store is None else data.windows
         tables.append(_table(recipe, run, number, objective, data, windows))
     table = pd.concat(tables, ignore_index=True)
-    stem = Path(PREDICTIONS).stem if store is None else f"predictions-{store.name}"
+    stem = Path(PREDICTIONS).stem if store is None else f"predictions-{Path(store).name}"
     run.save_table(f"{stem}.parquet", table)
     print(f"predictions: {len(table):,} rows in {run.save_table(f'{stem}.csv', table)} and .parquet")
     return table
@@ -95,7 +95,7 @@ def _check_unchanged(data: Data, trained: Sequence[str], folder: Path) -> None:
         )
 
 
-def _other_data(recipe: Recipe, store: Path) -> Data:
+def _other_data(recipe: Recipe, store: str | Path) -> Data:
     """All windows of another store; with its labels where it has those of the recipe."""
     part = recipe.resolved["data"]
     split = {"class_path": "brainfm.run.whole.Whole", "init_args": {"val": 0.0}}

@@ -32,7 +32,7 @@ def run(args: Namespace) -> None:
     predict(folder, store=store, fold=args.fold)
 
 
-def _store(args: Namespace) -> Path | None:
+def _store(args: Namespace) -> str | None:
     """The store to predict, if it is not the run's own. Raises RecipeError where it is not there."""
     from brainfm.grammar.read import read
     from brainfm.grammar.stores import check_present, store_of
@@ -45,4 +45,4 @@ def _store(args: Namespace) -> Path | None:
     if store is None:
         return None
     check_present({"data": {"init_args": {"store": store}}})
-    return Path(store)
+    return store

@@ -36,7 +36,7 @@ def run(args: Namespace) -> None:
     from data_loaders.prepare import prepare
 
     for source, dest, options in asked:
-        prepare(source_folder(source), Path(dest), **options)
+        prepare(source_folder(source), dest, **options)
 
 
 def source_folder(source: str) -> Path:

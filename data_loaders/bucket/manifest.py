@@ -6,7 +6,7 @@ import hashlib
 import json
 import os
 import time
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from data_loaders.bucket.blocks import Block
@@ -16,10 +16,11 @@ MANIFEST = "store.json"
 _FORMAT = 1
 
 
-def written(files: Iterable[Path]) -> bytes:
-    """The manifest of these files."""
-    tables = {file.name: {"size": file.stat().st_size, "sha256": _digest(file)} for file in files}
-    return json.dumps({"format": _FORMAT, "tables": tables}, indent=1).encode()
+def written(files: Mapping[str, Path], before: Mapping[str, Block] | None = None) -> bytes:
+    """The manifest of tables, by the names that they will have; of those that are not written now, what it said before."""
+    kept = {name: {"size": block.size, "sha256": block.sha256} for name, block in (before or {}).items()}
+    tables = {name: {"size": file.stat().st_size, "sha256": _digest(file)} for name, file in files.items()}
+    return json.dumps({"format": _FORMAT, "tables": kept | tables}, indent=1).encode()
 
 
 def blocks(content: bytes, where: str) -> dict[str, Block]:

@@ -17,6 +17,10 @@ _T = TypeVar("_T")
 _TRIES, _FIRST_PAUSE, _LONGEST_PAUSE = 6, 0.25, 8.0
 # bytes per second below which a connection counts as stuck
 _SLOWEST = 1 << 16
+# a bucket copies within itself, which takes as long as it takes
+_COPY_SECONDS = 3600.0
+# bytes: enough for what an HDF5 file keeps in one place
+_LITTLE = 1 << 17
 # the libraries below fsspec, whose errors share no class
 _NETWORK = {"aiohttp", "aiobotocore", "botocore", "s3fs", "gcsfs", "google", "fsspec", "urllib3", "requests"}
 _DENIED = (401, 403, 407)
@@ -58,19 +62,24 @@ class Transport:
         """Uploads a file whole: it is seen under its name only when its last byte is there."""
         self._tried(name, lambda: self._put(path, name))
 
-    def write(self, name: str, content: bytes) -> None:
-        """Writes a small file."""
-        self._tried(
-            name, lambda: self._call("pipe_file", self._path(name), content, seconds=self._patience(len(content)))
-        )
+    def move(self, name: str, target: str) -> None:
+        """Gives a file its name, over another that has it."""
+        self._tried(name, lambda: self._call("cp_file", self._path(name), self._path(target), seconds=_COPY_SECONDS))
+        self.remove(name)
 
-    def names(self, suffix: str) -> dict[str, int]:
-        """The files below the address that end so, and their sizes."""
+    def names(self) -> dict[str, int]:
+        """The files below the address, and their sizes."""
         # a listing that was kept would not know what another process has uploaded
         self._files.invalidate_cache()
-        root = self._files._strip_protocol(self.root)
+        root = str(self._files._strip_protocol(self.root))
         found = self._tried("", lambda: self._call("find", root, detail=True))
-        return {path.removeprefix(f"{root}/"): info["size"] for path, info in found.items() if path.endswith(suffix)}
+        return {path.removeprefix(f"{root}/"): info["size"] for path, info in found.items()}
+
+    def opened(self, name: str) -> Any:
+        """A file to read here and there in, a little at a time."""
+        return self._tried(
+            name, lambda: self._files.open(self._path(name), "rb", block_size=_LITTLE, cache_type="bytes")
+        )
 
     def remove(self, name: str) -> None:
         """Removes a file."""
