@@ -18,7 +18,26 @@ FEWEST = 6
 _MOST_CLASSES = 40
 _NO_TYPE = {"", "n/a", "nan", "none", "unknown"}
 # recorded along with the brain; to decode them from it shows artefacts, or nobody knows what
-_ASIDE = {"eog", "ecg", "emg", "bio", "resp", "temperature", "gsr", "ref", "chpi", "syst", "exci", "stim", "misc"}
+_ASIDE = {
+    "eog",
+    "ecg",
+    "emg",
+    "bio",
+    "resp",
+    "temperature",
+    "gsr",
+    "ref",
+    "chpi",
+    "syst",
+    "exci",
+    "stim",
+    "misc",
+    "motion",
+}
+# seconds from what happens to the response of the blood, and how long that lasts
+_DELAY, _LASTS = 4.0, 4.0
+# a correlation of fewer volumes says little
+_CONNECTOME = 20
 # from this many people on, the question is whether it works in people never seen
 PEOPLE = 4
 
@@ -50,14 +69,21 @@ def options(summary: Summary) -> list[Option]:
 
 
 def _streams(summary: Summary) -> Iterator[Option]:
-    spikes = "spikes" in summary.modalities
+    spikes, tr = "spikes" in summary.modalities, _repetition_time(summary)
     small = {
         name: width for name, width in summary.streams.items() if 0 < width <= 6 and name.split("_")[0] not in _ASIDE
     }
     seconds = sum(r.duration for r in summary.recordings)
     # at most about twenty thousand windows: more of them overlap and teach nothing new
     stride = max(0.02 if spikes else 0.1, float(f"{seconds / 20_000:.1g}"))
+    if tr:
+        stride = tr
     for name in sorted(small, key=lambda name: ("vel" not in name, "pos" not in name, name)):
+        if tr:
+            yield Option(
+                f"stream.{name}", f"{small[name]} values", *_after(tr, 2 * _LASTS, 0.5 * _DELAY), stride=stride
+            )
+            continue
         yield Option(
             f"stream.{name}", f"{small[name]} values on their own clock", -0.5 if spikes else -1.0, 0.0, stride=stride
         )
@@ -69,14 +95,14 @@ def _trial_types(summary: Summary) -> Iterator[Option]:
         return
     chosen = summary.events[summary.events["trial_type"].isin(list(counts))]
     why = ", ".join(f"{name} {n}" for name, n in list(counts.items())[:6]) + (" and more" if len(counts) > 6 else "")
-    cut = _trial_bounds(summary, chosen)
+    cut, tr = _trial_bounds(summary, chosen), _repetition_time(summary)
     yield Option(
         "events.trial_type",
         why,
-        *(cut or _reach(chosen)),
+        *(_after(tr, max(_LASTS, _lasts(chosen))) if tr else cut or _reach(chosen)),
         kinds=tuple(counts),
         column="trial_type",
-        cut=cut is not None,
+        cut=cut is not None and not tr,
     )
 
 
@@ -122,11 +148,27 @@ def _reach(chosen: pd.DataFrame) -> tuple[float, float]:
     """From the event until the next, but no longer than what lasts: a second, or up to four where the event itself does."""
     gaps = chosen.sort_values("onset").groupby("recording")["onset"].diff().dropna()
     spacing = float(np.percentile(gaps[gaps > 0], 10)) if (gaps > 0).any() else 1.0
-    lasts = float(np.nanmedian(chosen["duration"].astype(float))) if chosen["duration"].notna().any() else 0.0
+    lasts = _lasts(chosen)
     if lasts >= 1.0:
         return 0.0, round(min(lasts, spacing, 4.0), 2)
     # stimuli in quick succession: responses overlap and are longer than the pause
     return 0.0, 0.8 if spacing < 0.5 else round(min(1.0, spacing), 2)
+
+
+def _lasts(chosen: pd.DataFrame) -> float:
+    """The usual duration of events in seconds; 0 where none is stated."""
+    return float(np.nanmedian(chosen["duration"].astype(float))) if chosen["duration"].notna().any() else 0.0
+
+
+def _repetition_time(summary: Summary) -> float:
+    """Seconds between the volumes of fMRI, the longest where they differ; 0 for every other modality."""
+    return 1 / min(summary.sfreqs) if summary.modalities[0] == "fmri" else 0.0
+
+
+def _after(tr: float, length: float, delay: float = _DELAY) -> tuple[float, float]:
+    """A stretch of whole volumes behind an event, as long as its response of the blood."""
+    first, n_volumes = max(1, round(delay / tr)), max(1, round(length / tr))
+    return round(first * tr, 4), round((first + n_volumes) * tr, 4)
 
 
 def _tasks(summary: Summary) -> Iterator[Option]:
@@ -157,5 +199,10 @@ def _participants(summary: Summary) -> Iterator[Option]:
 def _tiled(summary: Summary, target: str, why: str, column: str = "", people: bool = False) -> Option:
     """Windows of four seconds every two, or shorter ones where stretches are short."""
     shortest = min(float(np.max(r.segments[:, 1] - r.segments[:, 0])) for r in summary.recordings)
+    tr = _repetition_time(summary)
+    if tr:
+        # what differs between people and states is how regions go together: a minute, or as many volumes as that takes
+        length = round(max(1, int(min(shortest, max(60.0, _CONNECTOME * tr)) / tr)) * tr, 4)
+        return Option(target, why, 0.0, length, stride=length, column=column, people=people)
     length = 4.0 if shortest >= 8 else max(0.2, float(f"{shortest / 2:.1g}"))
     return Option(target, why, 0.0, length, stride=length / 2, column=column, people=people)

@@ -17,6 +17,9 @@ from data_loaders.options import FEWEST, PEOPLE, Option, options
 from data_loaders.splits import By, KFold, LeaveOneOut, Split, TimeBlock
 from data_loaders.summary import Summary
 
+# pairs of more regions than these are more features than people in any study
+_MOST_REGIONS = 500
+
 
 class NothingToDecodeError(ValueError):
     """The recordings hold neither kinds of events, nor tasks, participants' columns or streams to decode."""
@@ -83,7 +86,9 @@ def _windows(option: Option) -> dict[str, Any]:
 
 
 def _encoder(summary: Summary, option: Option) -> str:
-    """EEGNeX, where a window has samples enough for its two poolings; else a GRU."""
+    """EEGNeX, where a window has samples enough for its two poolings; else a GRU; for fMRI the linear one."""
+    if summary.modalities[0] == "fmri":
+        return "brainfm.encoders.linear.Linear"
     n_times = (option.stop - option.start) * _rate(summary)
     return (
         "brainfm.encoders.gru.GRU"
@@ -110,6 +115,8 @@ def _transforms(summary: Summary, option: Option) -> list[dict[str, Any]]:
     """Filters for continuous recordings only: at the edge of a short trial they would ring."""
     if "spikes" in summary.modalities:
         return [_part("data_loaders.transforms.SquareRoot")]
+    if summary.modalities[0] == "fmri":
+        return _slow(summary, option)
     chain, goal = [], _rate(summary)
     if not option.cut:
         chain.append(_part("data_loaders.transforms.BandPass", l_freq=0.5, h_freq=round(min(40.0, 0.4 * goal), 1)))
@@ -119,6 +126,17 @@ def _transforms(summary: Summary, option: Option) -> list[dict[str, Any]]:
         chain.append(_part("data_loaders.transforms.Pick", names=summary.ch_names))
     if len(summary.channels) > 1:
         chain.append(_part("data_loaders.transforms.ScaleByType"))
+    return [*chain, _part("data_loaders.transforms.RobustScale"), _part("data_loaders.transforms.Clamp", limit=20.0)]
+
+
+def _slow(summary: Summary, option: Option) -> list[dict[str, Any]]:
+    """For fMRI: correlations of regions where people or tasks are told apart, else every channel on its own scale."""
+    chain = []
+    if len({r.ch_names for r in summary.recordings}) > 1:
+        chain.append(_part("data_loaders.transforms.Pick", names=summary.ch_names))
+    if (option.kinds is None and option.column != "") or option.people:
+        few = 3 <= len(summary.ch_names) <= _MOST_REGIONS
+        return [*chain, _part("data_loaders.transforms.connectome.Connectome")] if few else chain
     return [*chain, _part("data_loaders.transforms.RobustScale"), _part("data_loaders.transforms.Clamp", limit=20.0)]
 
 
@@ -145,7 +163,11 @@ def _splits(summary: Summary, option: Option) -> Iterator[Split]:
     if option.cut and not option.people:
         yield from (KFold(n) for n in folds)
     if not option.people:
-        yield from (TimeBlock(n, gap=1.0) for n in folds)
+        # the response of the blood to the last of one part must be over before the next begins
+        gap = 20.0 if summary.modalities[0] == "fmri" else 1.0
+        if summary.modalities[0] == "fmri" and all(len(r.segments) > 2 for r in summary.recordings):
+            yield LeaveOneOut("segment")
+        yield from (TimeBlock(n, gap=gap) for n in folds)
         yield from (
             LeaveOneOut(key, gap=1.0)
             for key in ("run", "session")

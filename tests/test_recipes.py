@@ -19,6 +19,10 @@ FOLDERS = {
     "stores/p300": "p300_br41n",
     "stores/ssvep": "ssvep_trca",
     "stores/c_20131003": "perich_miller_reaching",
+    "stores/haxby": "haxby_slice",
+    "stores/alice": "alice_fmri_roi",
+    "stores/abide": "abide_aal116",
+    "stores/nitime": "nitime_fmri",
 }
 
 

@@ -12,6 +12,7 @@ import pandas as pd
 
 from data_loaders.formats import electrodes
 from data_loaders.formats.assemble import Found
+from data_loaders.formats.events import empty_events
 from data_loaders.formats.mne_epochs import is_cut, read_epochs
 from data_loaders.formats.mne_raw import read_raw
 from data_loaders.formats.participants import read_table, stated_of
@@ -43,19 +44,19 @@ def entities_in(path: Path) -> dict[str, str]:
 
 def tables_of(path: Path, root: Path) -> dict[str, Path]:
     """The events, channels and electrodes tables, coordsystem.json and participants.tsv that speak for a file."""
-    found = {kind: table for kind in _TABLES if (table := _inherited(path, root, kind))}
+    found = {kind: table for kind in _TABLES if (table := inherited(path, root, kind))}
     if "electrodes" in found and (system := electrodes.system_of(found["electrodes"])):
         found["coordsystem"] = system
-    people = next((p for p in (folder / "participants.tsv" for folder in _upwards(root)) if p.is_file()), None)
+    people = next((p for p in (folder / "participants.tsv" for folder in upwards(root)) if p.is_file()), None)
     return found | ({"participants": people} if people else {})
 
 
-def _upwards(root: Path) -> list[Path]:
+def upwards(root: Path) -> list[Path]:
     """The dataset, and for a derivative the datasets above it."""
     return [root, *(folder for folder in root.parents if is_dataset(folder))]
 
 
-def _inherited(path: Path, root: Path, kind: str) -> Path | None:
+def inherited(path: Path, root: Path, kind: str) -> Path | None:
     """The nearest table whose entities the file shares; nearer and more specific wins."""
     mine = entities_in(path).items()
     for folder in [f for f in path.parents if f == root or root in f.parents]:
@@ -86,7 +87,7 @@ def with_tables(found: Found, path: Path, root: Path, description: Mapping[str, 
     if path.parent.name == "ieeg" and "electrodes" in tables:
         placed = electrodes.placed(found.channels, tables["electrodes"], tables.get("coordsystem"), description)
         found = replace(found, channels=placed)
-    people, told = _person(path, tables)
+    people, told = person(path, tables)
     stated = "channels" in tables and "type" in read_table(tables["channels"])
     return replace(found, guess=found.guess and not stated, demographics=people, notes=(*found.notes, *told))
 
@@ -102,24 +103,31 @@ def _with_events(found: Found, tables: Mapping[str, Path]) -> Found:
     """The events of events.tsv with all columns, in place of what MNE made of them."""
     if "events" not in tables:
         return replace(found, notes=(*found.notes, "no events.tsv: events are what the file itself has"))
-    table = read_table(tables["events"])
+    table, notes = events_table(tables["events"])
+    return (
+        replace(found, notes=(*found.notes, *notes))
+        if table.empty
+        else replace(found, events=table, notes=(*found.notes, *notes))
+    )
+
+
+def events_table(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
+    """The rows of an events.tsv that have an onset, with all columns; without one row where it has no onsets."""
+    table = read_table(path)
     if "onset" not in table or not len(table):
-        return replace(found, notes=(*found.notes, f"{tables['events'].name} has no event with an onset"))
+        return empty_events(), (f"{path.name} has no event with an onset",)
     table["onset"] = pd.to_numeric(table["onset"], errors="coerce")
     late = table["onset"].isna()
-    notes = (
-        (*found.notes, f"{late.sum()} rows of {tables['events'].name} without an onset are left out")
-        if late.any()
-        else found.notes
-    )
+    notes = (f"{late.sum()} rows of {path.name} without an onset are left out",) if late.any() else ()
     table = table[~late].reset_index(drop=True)
     table["duration"] = pd.to_numeric(table["duration"], errors="coerce") if "duration" in table else 0.0
     if "trial_type" not in table:
         table["trial_type"] = table["value"].map(str, na_action="ignore") if "value" in table else "event"
-    return replace(found, events=table, notes=notes)
+    return table, notes
 
 
-def _person(path: Path, tables: Mapping[str, Path]) -> tuple[dict[str, Any], tuple[str, ...]]:
+def person(path: Path, tables: Mapping[str, Path]) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """What participants.tsv says of the person whose recording this is, and what was decided."""
     if "participants" not in tables:
         return {}, ("no participants.tsv: nothing is known of the person",)
     table = read_table(tables["participants"])

@@ -23,9 +23,12 @@ _PREFIXES = {"eeg": (("mV", 1e-3), ("uV", 1e-6), ("nV", 1e-9)), "mag": (("nT", 1
 _LOOKED_AT = 20_000
 
 
-def checked(recording: Recording) -> Recording:
-    """All checks in turn; each adds to `decisions` what it changed. Raises ValueError for what cannot be mended."""
-    for check in (_finite, _flat, _doubled, _unit, _within):
+def checked(recording: Recording, doubled: bool = True) -> Recording:
+    """All checks in turn; each adds to `decisions` what it changed. Raises ValueError for what cannot be mended.
+
+    Without `doubled`, channels with the same samples are all kept.
+    """
+    for check in (_finite, _flat, *([_doubled] if doubled else []), _unit, _within):
         recording = check(recording)
     return recording
 
@@ -65,7 +68,9 @@ def _flat(recording: Recording) -> Recording:
     """Channels that never change are marked bad."""
     assert recording.signal is not None
     still = np.ptp(recording.signal, axis=0) == 0 if len(recording.signal) else np.zeros(0, dtype=bool)
-    names = [name for name, flat in zip(recording.ch_names, still, strict=True) if flat and name not in recording.bads]
+    # a set: a scan has ten thousands of voxels
+    bads = set(recording.bads)
+    names = [name for name, flat in zip(recording.ch_names, still, strict=True) if flat and name not in bads]
     notes = (f"flat, marked bad: {listed(names)}",) if names else ()
     return replace(_marked(recording, names), decisions=(*recording.decisions, *notes))
 

@@ -29,7 +29,7 @@ def sources(root: Path, modality: str) -> list[Source]:
     top, given = start(Path(root))
     folder = top if top.is_dir() and suffix_of(top) not in FOLDER_SUFFIXES else top.parent
     found = [_source(path, folder, given, modality) for path in (files(top) if folder == top else [top])]
-    return _told_apart([source for source in found if source is not None])
+    return told_apart([source for source in found if source is not None])
 
 
 def files(folder: Path) -> Iterator[Path]:
@@ -97,7 +97,7 @@ def _stem(path: Path) -> str:
     return next((stem.removesuffix(ending) for ending in _ENDINGS if stem.endswith(ending)), stem)
 
 
-def _told_apart(found: list[Source]) -> list[Source]:
+def told_apart(found: list[Source]) -> list[Source]:
     """Where sources share subject, session, task and run, the other entities of their names join the run."""
     alike = Counter(map(_name, found))
     apart = [_with_extras(source) if alike[_name(source)] > 1 else source for source in found]

@@ -29,7 +29,9 @@ def participant(subject: str, description: Mapping[str, Any]) -> dict[str, Any]:
     if len(rows) != 1:
         raise ValueError(f"{path.name} has {len(rows)} rows for subject {subject!r} in column {column!r} "
                          f"(it knows {table[column].tolist()[:5]}): add the row, or mend `pattern`")  # fmt: skip
-    return stated_of(rows.drop(columns=column))
+    # what a spreadsheet's numbering of rows is called when it is written without a name
+    nameless = [name for name in rows.columns if str(name).startswith("Unnamed:")]
+    return stated_of(rows.drop(columns=[column, *nameless]))
 
 
 def read_table(path: Path) -> pd.DataFrame:

@@ -13,7 +13,7 @@ Who and which: `study`, `subject`, `session`, `task`, `run` (values or maps), `p
 of patterns of files to leave out), `modality` (eeg, meg, spikes, ...).
 What the channels are: `ch_types` ({EXG1: eog}, for arrays also a list or one word for all), `bads` (names), `scale` (what
 the numbers that MNE returns are multiplied by to be in volts or tesla).
-Arrays have more keys: `data_loaders.formats.arrays`.
+Arrays have more keys: `data_loaders.formats.arrays`; fMRI has more: `data_loaders.formats.fmri`.
 """
 
 from __future__ import annotations
@@ -35,8 +35,12 @@ KEYS = frozenset({
     *ENTITIES, "root", "pattern", "participants", "exclude", "modality", "ch_types", "bads", "scale",
     "sfreq", "unit", "axes", "signal", "labels", "names", "trigger", "codes", "tmin", "ch_names", "times", "events", "spikes",
     "gain", "offset", "ch_positions", "position_unit", "keep", "calcium",
+    "tr", "mask", "space", "parcellation", "parcel_names", "surfaces", "columns", "streams",
+    "confounds", "detrend", "high_pass", "low_pass", "filter", "standardize",
 })  # fmt: skip
 ARRAY_SUFFIXES = (".npz", ".mat")
+# endings of more than one part, of which the sidecar's name has none
+_ENDINGS = re.compile(r"(\.(dtseries|ptseries|func)\.(nii|gii)|\.nii\.gz)$", re.IGNORECASE)
 
 
 def start(root: Path) -> tuple[Path, tuple[Path, ...]]:
@@ -60,7 +64,8 @@ def sidecars_of(path: Path, top: Path, given: tuple[Path, ...] = ()) -> tuple[Pa
     """The sidecars that speak for a file, from the most general to its own."""
     folders = [folder for folder in reversed(path.parents) if folder == top or top in folder.parents] or [path.parent]
     own = [".yaml", ".yml"] + ([".json"] if path.suffix in ARRAY_SUFFIXES else [])
-    beside = [path.with_name(path.name.removesuffix(path.suffix) + suffix) for suffix in own]
+    stem = _ENDINGS.sub("", path.name)
+    beside = [path.with_name((stem if stem != path.name else path.stem) + suffix) for suffix in own]
     return (*given, *(p for p in [*(folder / FOLDER_SIDECAR for folder in folders), *beside] if p.is_file()))
 
 
@@ -134,6 +139,12 @@ def _mapped(path: Path, name: str, value: str | None, names: Mapping[Any, Any]) 
             f"{path.name} has the {name} {value!r}, but the map knows {sorted(table)}: add `{value!r}: NAME` to `{name}`"
         )
     return table[value]
+
+
+def matches(path: Path, description: Mapping[str, Any]) -> bool:
+    """True where one of the patterns fits, or none is stated."""
+    patterns = _list(description.get("pattern", []))
+    return not patterns or any(re.fullmatch(_regex(p), "/".join(path.parts[-1 - p.count("/") :])) for p in patterns)
 
 
 def _matched(path: Path, description: Mapping[str, Any]) -> dict[str, str]:

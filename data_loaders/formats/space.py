@@ -32,17 +32,17 @@ def volume(channel: Int[ndarray, "x y z"], affine: Num[ndarray, "4 4"], template
         "shape": list(channel.shape),
         "affine": np.asarray(affine).tolist(),
     }
-    return stated | _packed(channel)
+    return stated | packed(channel)
 
 
 def surface(channel: Int[ndarray, "vertex"], parts: Mapping[str, int], template: str = "") -> dict[str, Any]:
     """The space of a GIFTI scan: `parts` are the hemispheres (left, right) with their numbers of vertices, in order."""
-    return {"kind": "surface", "template": template, "shape": [len(channel)], "parts": dict(parts)} | _packed(channel)
+    return {"kind": "surface", "template": template, "shape": [len(channel)], "parts": dict(parts)} | packed(channel)
 
 
 def grayordinates(channel: Int[ndarray, "place"], axis: Any, template: str = "") -> dict[str, Any]:
     """The space of a CIFTI scan: `axis` is its BrainModelAxis or ParcelsAxis."""
-    return {"kind": "grayordinates", "template": template, "shape": [len(channel)], "axis": _axis_text(axis)} | _packed(
+    return {"kind": "grayordinates", "template": template, "shape": [len(channel)], "axis": _axis_text(axis)} | packed(
         channel
     )
 
@@ -168,7 +168,7 @@ def _axis(text: str) -> Any:
     return parser.header.get_axis(1)
 
 
-def _packed(channel: Int[ndarray, "..."]) -> dict[str, str]:
+def packed(channel: Int[ndarray, "..."]) -> dict[str, str]:
     """Neighbours have neighbouring numbers: their differences take next to no room."""
     flat = np.asarray(channel).ravel()
     numbers = flat[flat >= 0]
