@@ -27,6 +27,7 @@ from data_loaders.splits.share import first_share
 from data_loaders.store import Store
 from data_loaders.stream import Stream
 from data_loaders.transforms.base import Example, SignalInfo, Transform
+from data_loaders.stream_facts import stream_facts
 from data_loaders.unit_sets import unit_facts
 from data_loaders.windows import Rule, Windows
 
@@ -200,6 +201,7 @@ class Data(lightning.LightningDataModule):
             facts["same_channels"] = len({info.ch_names for info in self._infos().values()}) == 1
         if any(field.source == "spikes" for field in self.fields.values()):
             facts |= unit_facts(self.store)
+        facts |= stream_facts(self.fields, self.store)
         if self.targets:
             facts |= {"n_outputs": self.targets[0].n_outputs, "target": self.targets[0].name}
         return facts

@@ -108,13 +108,16 @@ class Tile(Rule):
     """One window every `stride` seconds, from the start of each segment.
 
     With `trial_type`, a pattern such as `rest|task*`, windows lie within the spans of the matching events and carry the
-    event's columns: sleep stages, blocks, conditions.
+    event's columns: sleep stages, blocks, conditions. `trim` leaves out that many seconds at the start and at the end of
+    each segment, where filters and onsets leave artefacts.
     """
 
-    def __init__(self, stride: float, trial_type: str | None = None) -> None:
+    def __init__(self, stride: float, trial_type: str | None = None, trim: tuple[float, float] = (0.0, 0.0)) -> None:
         if stride <= 0:
             raise ValueError(f"stride is {stride:g} s, expected a positive number of seconds, such as 2.0")
-        self.stride, self.trial_type = stride, trial_type
+        if min(trim) < 0:
+            raise ValueError(f"trim is {trim} s, expected how much to leave out at both ends, such as [20.0, 10.0]")
+        self.stride, self.trial_type, self.trim = stride, trial_type, trim
 
     def cut(self, store: Store, extent: tuple[float, float]) -> Windows:
         events = None if self.trial_type is None else _matching(store, self.trial_type, store.events)
@@ -124,6 +127,8 @@ class Tile(Rule):
     def _tiled(self, store: Store, recording: int, events: pd.DataFrame | None, extent: tuple[float, float]) -> Windows:
         entry = store.entry(recording)
         start, stop, rows = _spans(entry, None if events is None else events[events["recording"] == recording])
+        if events is None:
+            start, stop = start + round(self.trim[0] * entry.sfreq), stop - round(self.trim[1] * entry.sfreq)
         before, after = _reach(extent, entry.sfreq)
         stride = np.full(len(start), max(1, round(self.stride * entry.sfreq)))
         count = np.maximum(0, (stop - start - (before + after)) // stride + 1)

@@ -68,6 +68,10 @@ class Evaluator(ABC):
     def predictions(self) -> pd.DataFrame:
         """One row per test window, model and target of the fold, as `brainfm.statistics.predictions` has it."""
 
+    def maps(self, predictions: pd.DataFrame) -> pd.DataFrame:
+        """One row per subject, model and channel over all folds, with a column per score; empty where there are no channels."""
+        return pd.DataFrame()
+
     @abstractmethod
     def summarise(self, predictions: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         """The table of the run, from the predictions and the score rows of all folds together."""

@@ -10,6 +10,7 @@ from brainfm.objectives.base import Objective
 from brainfm.recipe import Recipe
 from brainfm.report.page import write
 from brainfm.run.folder import SUMMARY, RunFolder
+from brainfm.run.maps import write_maps
 from brainfm.run.passing import predicted
 from brainfm.run.train import device_of, reproducible
 from brainfm.systems.training import Training
@@ -59,7 +60,10 @@ def conclude(run: RunFolder, recipe: Recipe) -> pd.DataFrame:
     """Writes scores.csv and summary.csv over all folds, and returns the summary; it is empty without evaluators."""
     predictions, rows = run.predictions(len(recipe.data.folds)), run.scores(len(recipe.data.folds))
     run.save_table("scores.csv", rows)
-    summaries = [evaluator.summarise(predictions, rows) for evaluator in recipe.fresh_evaluators()]
+    evaluators = recipe.fresh_evaluators()
+    summaries = [evaluator.summarise(predictions, rows) for evaluator in evaluators]
+    for evaluator in evaluators:
+        write_maps(run, recipe.data.store, evaluator.maps(predictions))
     summary = pd.concat(summaries, ignore_index=True) if summaries else pd.DataFrame()
     run.save_table(SUMMARY, summary)
     return summary
