@@ -26,8 +26,8 @@ from data_loaders.splits.base import Fold, Split
 from data_loaders.splits.share import first_share
 from data_loaders.store import Store
 from data_loaders.stream import Stream
-from data_loaders.transforms.base import Example, SignalInfo, Transform
 from data_loaders.stream_facts import stream_facts
+from data_loaders.transforms.base import Example, SignalInfo, Transform
 from data_loaders.unit_sets import unit_facts
 from data_loaders.windows import Rule, Windows
 

@@ -15,7 +15,9 @@ def stream_facts(fields: Mapping[str, Field], store: Store) -> dict[str, Any]:
 
     Raises ValueError where recordings have different widths or rates of a stream.
     """
-    named = {name: field for name, field in fields.items() if name != "signal" and field.source not in ("signal", "spikes")}
+    named = {
+        name: field for name, field in fields.items() if name != "signal" and field.source not in ("signal", "spikes")
+    }
     finite = {name: field for name, field in named.items() if math.isfinite(field.stop)}
     if not finite:
         return {}
@@ -32,7 +34,9 @@ def _shared(source: str, store: Store) -> tuple[int, float]:
     entries = [entry for entry in map(store.entry, range(len(store))) if source in entry.streams]
     if not entries:
         known = sorted({name for entry in map(store.entry, range(len(store))) for name in entry.streams})
-        raise ValueError(f"no recording has a stream {source!r}; there are {known}: name one of these, or `brainfm features`")
+        raise ValueError(
+            f"no recording has a stream {source!r}; there are {known}: name one of these, or `brainfm features`"
+        )
     found = {(math.prod(e.streams[source].shape[1:]), e.streams[source].sfreq): e.name for e in entries}
     if len(found) > 1:
         told = ", ".join(f"{name} has {width} columns at {sfreq:g} Hz" for (width, sfreq), name in found.items())

@@ -31,7 +31,9 @@ class Delays(Encoder):
         self.streams: Sequence[str] = sorted(stream_dims) if streams is None else streams
         unknown = [name for name in self.streams if name not in stream_dims]
         if unknown or not self.streams:
-            raise ValueError(f"no field of the data is a stream {unknown[:1]}: name some of {sorted(stream_dims)} in streams")
+            raise ValueError(
+                f"no field of the data is a stream {unknown[:1]}: name some of {sorted(stream_dims)} in streams"
+            )
         self.stream_delays: Mapping[str, Sequence[int]] = stream_delays
         self.delays = delays
         self.widths = {

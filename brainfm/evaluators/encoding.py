@@ -14,6 +14,8 @@ from torch import Tensor
 
 from brainfm.evaluators.base import Evaluator, Labels
 from brainfm.linear.grouped import Inner, each_group, fit_standardised, predict_grouped
+from brainfm.linear.poisson import ALPHA as POISSON_ALPHA
+from brainfm.linear.poisson import fit_poisson
 from brainfm.nn.lags import lagged
 from brainfm.statistics.channels import METRICS, Ceiling, Series, ceiling_of, channel_table, series, summary, to_rows
 from brainfm.statistics.encoding import correlation, partition, r2, signed_square
@@ -28,6 +30,7 @@ class Encoding(Evaluator):
     `controls` are streams (fields of the data) that explain the signal without the features in question: ridge regression
     from them alone is the linear baseline of every row. `spaces` are sets of streams by name, at most four: all unions are
     fitted, and what is unique to each and shared is in the map as `unique_<space>`. Both use all samples of their fields.
+    `glm` are streams from which counts are also predicted by Poisson regression, the field's model of single units.
     `ceiling` comes from `repeats` or `halves` (windows with the same `stimulus`), or from other `subjects` at the same
     second of the same run. Chance permutes `block` seconds of the truth at a time, so that slow signals gain nothing.
     """
@@ -37,6 +40,7 @@ class Encoding(Evaluator):
         metrics: list[str] | None = None,
         controls: list[str] | None = None,
         spaces: dict[str, list[str]] | None = None,
+        glm: list[str] | None = None,
         ceiling: Ceiling | None = None,
         block: float = 20.0,
         n_permutations: int = 1000,
@@ -48,7 +52,9 @@ class Encoding(Evaluator):
         if len(spaces or {}) > 4:
             raise ValueError(f"{len(spaces or {})} feature spaces have too many unions to fit: give at most 4")
         self.metrics, self.controls, self.spaces = metrics or list(METRICS), controls or [], spaces or {}
-        self.ceiling, self.block, self.draws = ceiling, block, (n_permutations, n_bootstraps)
+        self.glm = glm or []
+        self.ceiling: Ceiling | None = ceiling
+        self.block, self.draws = block, (n_permutations, n_bootstraps)
         self._names: tuple[str, ...] = ()
 
     def begin(self, model: str, targets: Sequence[Labels], facts: Mapping[str, Any]) -> None:
@@ -61,27 +67,35 @@ class Encoding(Evaluator):
 
     def update(self, prediction: dict[str, Tensor], batch: Batch) -> None:
         if "signal" not in prediction or batch.signal is None:
-            raise ValueError(f"the model predicts {sorted(prediction)}, not the signal: take objective Ridge with target: signal")
+            raise ValueError(
+                f"the model predicts {sorted(prediction)}, not the signal: take objective Ridge with output: signal"
+            )
         self._ids.append(batch.window_id.cpu().numpy())
         self._truth.append(_signal(batch))
         self._said.append(prediction["signal"].float().cpu().numpy())
 
     def fit_baselines(self, train: Iterable[Batch], test: Iterable[Batch]) -> None:
         unions = _unions(self.controls, self.spaces)
-        if not unions:
+        streams = sorted({stream for union in (*unions.values(), self.glm) for stream in union})
+        if not streams:
             return
-        streams = sorted({stream for union in unions.values() for stream in union})
         known, asked = (self._table(part, streams) for part in (train, test))
         per_subject = set(np.unique(asked["subject"])) <= set(np.unique(known["subject"]))
         for name, union in unions.items():
             self._beside[name] = [self._fitted(union, known, asked, per_subject)]
+        if self.glm:
+            x, new = (np.concatenate([part[name] for name in self.glm], axis=1) for part in (known, asked))
+            self._beside["Poisson GLM"] = [fit_poisson(x, known["truth"]).predict(new)]
 
     def compute(self, table: pd.DataFrame) -> Scores:
         windows = table.rename_axis("window_id").reset_index()
         windows = windows.assign(**{name: "" for name in WINDOW_COLUMNS if name not in windows.columns})
         kept = [*WINDOW_COLUMNS, *(["stimulus"] if "stimulus" in windows.columns else [])]
         order = _order(np.concatenate(self._ids), windows)
-        models = {self._model: np.concatenate(self._said), **{name: np.concatenate(v) for name, v in self._beside.items()}}
+        models = {
+            self._model: np.concatenate(self._said),
+            **{name: np.concatenate(v) for name, v in self._beside.items()},
+        }
         models = {name: values[order] for name, values in models.items()}
         truth = np.concatenate(self._truth)[order]
         self._predictions = to_rows(windows[kept], "signal", self._names, truth, models)
@@ -111,9 +125,15 @@ class Encoding(Evaluator):
 
     def _parts(self, one: Series, names: Sequence[str]) -> pd.DataFrame:
         """Unique and shared parts of R2 for one subject."""
-        scores = {frozenset(name.split(" + ")): r2(one.truth, said) for name, said in one.models.items() if set(name.split(" + ")) <= set(self.spaces)}
+        scores = {
+            frozenset(name.split(" + ")): r2(one.truth, said)
+            for name, said in one.models.items()
+            if set(name.split(" + ")) <= set(self.spaces)
+        }
         found = partition(scores)
-        columns = {("unique_" if len(part) == 1 else "shared_") + "_".join(sorted(part)): v for part, v in found.items()}
+        columns = {
+            ("unique_" if len(part) == 1 else "shared_") + "_".join(sorted(part)): v for part, v in found.items()
+        }
         return pd.DataFrame({"subject": one.subject, "channel": list(names), **columns})
 
     def _series(self, predictions: pd.DataFrame) -> list[Series]:
@@ -142,6 +162,8 @@ class Encoding(Evaluator):
     def _how(self, model: str) -> str:
         if model == "controls":
             return f"ridge from {', '.join(self.controls)}, alpha per channel on contiguous chunks of the training part"
+        if model == "Poisson GLM":
+            return f"Poisson regression from {', '.join(self.glm)}, alpha={POISSON_ALPHA:g}"
         if model in _unions([], self.spaces):
             return f"ridge from {model}, alpha per channel on contiguous chunks of the training part"
         return ""
@@ -157,7 +179,9 @@ class Encoding(Evaluator):
                 parts[name].append(ids.cpu().numpy())
         return {name: np.concatenate(values) for name, values in parts.items()}
 
-    def _fitted(self, streams: Sequence[str], known: dict[str, ndarray], asked: dict[str, ndarray], per_subject: bool) -> ndarray:
+    def _fitted(
+        self, streams: Sequence[str], known: dict[str, ndarray], asked: dict[str, ndarray], per_subject: bool
+    ) -> ndarray:
         order = np.argsort(known["window"], kind="stable")
         x, new = (np.concatenate([part[name] for name in streams], axis=1) for part in (known, asked))
         group = known["subject"] if per_subject else np.zeros_like(known["subject"])

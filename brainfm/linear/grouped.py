@@ -34,7 +34,7 @@ def fit_standardised(x: Rows, y: Rows, run: Int[ndarray, "row"], inner: Inner) -
     Rows are in order of time within their run. A feature that never changes has no weight.
     Raises ValueError where there are fewer rows than folds need.
     """
-    mean, gain = _moments(x)
+    mean, gain = moments(x)
     scaled = (np.asarray(x[:], dtype=np.float32) - mean) * gain
     pairs = contiguous(run, inner.n_folds, inner.gap, inner.chunk) if len(inner.alphas) > 1 else []
     found = fit_ridge(scaled, y, inner.alphas, pairs, inner.options)
@@ -58,9 +58,11 @@ def predict_grouped(
     return out
 
 
-def _moments(x: Rows) -> tuple[Float[ndarray, "feature"], Float[ndarray, "feature"]]:
+def moments(x: Rows) -> tuple[Float[ndarray, "feature"], Float[ndarray, "feature"]]:
     """Mean, and one over the standard deviation; zero for what never changes."""
     rows = np.asarray(x[:])
     mean, deviation = rows.mean(0, dtype=np.float64), rows.std(0, dtype=np.float64)
-    gain = np.divide(1, deviation, out=np.zeros_like(deviation), where=deviation > 1e-7 * np.abs(rows).max(0, initial=0))
+    gain = np.divide(
+        1, deviation, out=np.zeros_like(deviation), where=deviation > 1e-7 * np.abs(rows).max(0, initial=0)
+    )
     return mean.astype(np.float32), gain.astype(np.float32)

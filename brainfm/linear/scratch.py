@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import shutil
 import tempfile
+import weakref
 from pathlib import Path
 
 import numpy as np
@@ -18,7 +20,7 @@ class Scratch:
     def __init__(self, in_memory: int = _IN_MEMORY) -> None:
         self._parts: list[ndarray] = []
         self._limit, self._held, self._shape = in_memory, 0, (0, 0)
-        self._folder: tempfile.TemporaryDirectory[str] | None = None
+        self._folder: Path | None = None
 
     def add(self, rows: Float[ndarray, "row column"]) -> None:
         """Takes some rows, as float32."""
@@ -44,8 +46,10 @@ class Scratch:
     @property
     def _file(self) -> Path:
         if self._folder is None:
-            self._folder = tempfile.TemporaryDirectory(prefix="brainfm-rows-")
-        return Path(self._folder.name) / "rows.bin"
+            self._folder = Path(tempfile.mkdtemp(prefix="brainfm-rows-"))
+            # a map of a file stays readable when the file has gone
+            weakref.finalize(self, shutil.rmtree, self._folder, ignore_errors=True)
+        return self._folder / "rows.bin"
 
     def _spill(self) -> None:
         with open(self._file, "ab") as file:

@@ -12,7 +12,10 @@ from data_loaders.contracts import Batch
 
 
 def lagged(
-    batch: Batch, streams: Sequence[str], stream_delays: Mapping[str, Sequence[int]], delays: Sequence[int] | None = None
+    batch: Batch,
+    streams: Sequence[str],
+    stream_delays: Mapping[str, Sequence[int]],
+    delays: Sequence[int] | None = None,
 ) -> tuple[Float[Tensor, "batch feature"], Bool[Tensor, "batch"]]:
     """Stream by stream, delay by delay, all dims; and which rows are whole: none of their samples lies outside the stream.
 
@@ -22,7 +25,9 @@ def lagged(
     parts, whole = [], torch.ones(len(batch), dtype=torch.bool, device=batch.window_id.device)
     for name in streams:
         if name not in batch.streams:
-            raise ValueError(f"the batch has no stream {name!r}; it has {sorted(batch.streams)}: name a field of data.fields")
+            raise ValueError(
+                f"the batch has no stream {name!r}; it has {sorted(batch.streams)}: name a field of data.fields"
+            )
         sampled, at = batch.streams[name], places(name, stream_delays[name], delays)
         values = sampled.values.reshape(len(batch), -1, sampled.values.shape[-1])[:, :, at]  # [batch, dim, delay]
         parts.append(values.transpose(1, 2).flatten(1))

@@ -19,7 +19,9 @@ def write_maps(run: RunFolder, store: Store, table: pd.DataFrame) -> None:
         return
     table = pd.concat([_named(own, store) for _, own in table.groupby("subject", sort=False)], ignore_index=True)
     run.save_table(TABLE, table)
-    written = [path for key, own in table.groupby(["subject", "model"], sort=False) for path in _images(run, store, key, own)]
+    written = [
+        path for key, own in table.groupby(["subject", "model"], sort=False) for path in _images(run, store, key, own)
+    ]
     told = f", and {len(written)} images in {run.path / 'maps'}" if written else ""
     print(f"scores per channel: {run.path / TABLE}{told}")
 

@@ -38,7 +38,9 @@ class Series:
         return pd.factorize(pd.MultiIndex.from_frame(self.windows[["recording_name", "fold"]]))[0].astype(np.int64)
 
 
-def to_rows(windows: pd.DataFrame, target: str, names: Sequence[str], truth: ndarray, models: dict[str, ndarray]) -> pd.DataFrame:
+def to_rows(
+    windows: pd.DataFrame, target: str, names: Sequence[str], truth: ndarray, models: dict[str, ndarray]
+) -> pd.DataFrame:
     """The long table of predictions: a column per channel where they are few, one column of lists where they are many."""
     parts = []
     for model, said in models.items():
@@ -87,13 +89,23 @@ def channel_table(
             r, null = correlation(one.truth, said), _null(one, said, block, n_permutations)
             p = np.full(len(r), np.nan) if null is None else p_values(r, null)
             columns = {"pearson_r": r, "signed_r2": signed_square(r), "r2": r2(one.truth, said), "ceiling": ceiling}
-            columns |= {"normalised_r": ceilings.normalised(r, ceiling) if how else np.nan, "p": p, "q": fdr(p), "n_samples": len(said)}
+            columns |= {
+                "normalised_r": ceilings.normalised(r, ceiling) if how else np.nan,
+                "p": p,
+                "q": fdr(p),
+                "n_samples": len(said),
+            }
             tables.append(pd.DataFrame({"subject": one.subject, "model": model, "channel": list(names), **columns}))
     return pd.concat(tables, ignore_index=True)
 
 
 def summary(
-    all_series: Sequence[Series], rows: pd.DataFrame, metrics: Sequence[str], against: str, block: int, draws: tuple[int, int]
+    all_series: Sequence[Series],
+    rows: pd.DataFrame,
+    metrics: Sequence[str],
+    against: str,
+    block: int,
+    draws: tuple[int, int],
 ) -> pd.DataFrame:
     """One row per model and metric: the mean over subjects of their folds, between chance and what a bootstrap spans."""
     n_permutations, n_bootstraps = draws
@@ -112,7 +124,11 @@ def summary(
             row |= {"chance": 0.0 if metric == "r2" else float(mean(null)), "p": p_value(value, null)}
             row |= {"chance_high": float(np.nanquantile(null, 0.95)) if np.isfinite(null).any() else np.nan}
             row |= {"n_subjects": int(per_subject.notna().sum()), "n_samples": int(own["n_samples"].sum())}
-            row |= {"level": "subject and fold", "interval": how, "null": f"truth permuted in blocks of {block} samples"}
+            row |= {
+                "level": "subject and fold",
+                "interval": how,
+                "null": f"truth permuted in blocks of {block} samples",
+            }
             found.append(row | _lead(rows, model, metric, against))
     return pd.DataFrame(found)
 
@@ -129,7 +145,11 @@ def _by_time(all_series: Sequence[Series]) -> Float[ndarray, "subject time chann
         return None
     keys = []
     for one in all_series:
-        run = one.windows["run"].astype(str) + "/" + one.windows["recording_name"].astype(str).str.replace(r"^.*?sub-[^_]*", "", regex=True)
+        run = (
+            one.windows["run"].astype(str)
+            + "/"
+            + one.windows["recording_name"].astype(str).str.replace(r"^.*?sub-[^_]*", "", regex=True)
+        )
         keys.append(pd.MultiIndex.from_arrays([run, one.windows["onset_s"].round(3)]))
     common = keys[0]
     for key in keys[1:]:
@@ -145,7 +165,9 @@ def _of_repeats(one: Series, how: Ceiling) -> Float[ndarray, "channel"]:
     """From repeats of a stimulus, told by the column `stimulus`: samples of each repeat in order of time."""
     none = np.full(one.truth.shape[1], np.nan)
     if "stimulus" not in one.windows.columns:
-        print(f"ceiling: left out for subject {one.subject}, windows have no column stimulus that tells what was repeated")
+        print(
+            f"ceiling: left out for subject {one.subject}, windows have no column stimulus that tells what was repeated"
+        )
         return none
     groups = [one.truth[at] for at in one.windows.groupby("stimulus", sort=True).indices.values()]
     n = min(map(len, groups))
@@ -191,7 +213,9 @@ def _interval(
     return value + float(low), value + float(high), f"bootstrap over blocks of {block} samples ({n} resamples)"
 
 
-def _resampled(one: Series, said: ndarray, metric: str, block: int, n: int, rng: np.random.Generator) -> Float[ndarray, "resample"]:
+def _resampled(
+    one: Series, said: ndarray, metric: str, block: int, n: int, rng: np.random.Generator
+) -> Float[ndarray, "resample"]:
     """The mean over channels when blocks of time are drawn anew."""
     number = np.zeros(len(one.run), dtype=np.int64)
     for run in np.unique(one.run):
@@ -220,4 +244,9 @@ def _lead(rows: pd.DataFrame, model: str, metric: str, against: str) -> dict[str
         return {"difference": np.nan, "effect": np.nan, "p_wilcoxon": np.nan, "p_sign_flip": np.nan, "paired": ""}
     lead = (table[against] - table[model]).to_numpy(dtype=float)
     tests = {"p_wilcoxon": paired.wilcoxon(lead), "p_sign_flip": paired.sign_flip(lead)}
-    return {"difference": float(np.nanmean(lead)), "effect": paired.effect_size(lead), **tests, "paired": f"{len(lead)} subjects"}
+    return {
+        "difference": float(np.nanmean(lead)),
+        "effect": paired.effect_size(lead),
+        **tests,
+        "paired": f"{len(lead)} subjects",
+    }
