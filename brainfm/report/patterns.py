@@ -194,12 +194,12 @@ def _locked(run: Results) -> bool:
 
 def _filtered(run: Results) -> Any:
     """The store after the recipe's leading filters, kept since the run; None where there are several, or it is gone."""
-    from brainfm.grammar.parts import build
-    from data_loaders.derived import materialise
-
     store = store_of(run)
     if store is None:
         return None
+    from brainfm.grammar.parts import build
+    from data_loaders.derived import materialise
+
     transforms = [build(part, "transforms") for part in run.init_args("data").get("transforms") or []]
     lead = next((i for i, transform in enumerate(transforms) if not transform.continuous), len(transforms))
     return materialise(store, transforms[:lead])

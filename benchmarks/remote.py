@@ -1,0 +1,173 @@
+"""A store behind HTTP beside plain downloads of the same bytes, and, once it is in the cache, beside the same store in a folder.
+
+    python benchmarks/remote.py
+
+The workload: 8 recordings of 64 channels, 10 minutes at 250 Hz, float32; windows of 4 s in batches of 64, shuffled within pools
+of neighbouring windows (block-wise), read by two threads. A server in a process of its own, on loopback, adds 20 ms to every
+request. The peer of a cold epoch downloads the same ranges over as many connections and writes them to disk, and does nothing
+else. Pairs are run in turn and the median of their ratios is given.
+"""
+
+from __future__ import annotations
+
+import argparse
+import http.client
+import os
+import shutil
+import statistics
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from itertools import count, islice
+from pathlib import Path
+
+import numpy as np
+
+from data_loaders.bucket.blocks import BLOCK
+from data_loaders.contracts import Recording
+from data_loaders.store import Store
+from data_loaders.writer import Writer
+
+N_RECORDINGS, N_CHANS, SFREQ, SECONDS, WINDOW, BATCH = 8, 64, 250, 600, 4, 64
+SERVER = Path(__file__).parents[1] / "tests" / "data_loaders" / "bucket" / "range_server.py"
+# windows that are shuffled among each other, and batches that are announced ahead of the one being read
+_POOL, _AHEAD = 4 * BATCH, 6
+
+
+def main() -> None:
+    arguments = _arguments()
+    with tempfile.TemporaryDirectory() as folder:
+        root = Path(folder)
+        _written(root / "srv" / "store")
+        command = [sys.executable, str(SERVER), str(root / "srv"), "--delay", str(arguments.delay)]
+        server = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+        assert server.stdout is not None
+        try:
+            compare(server.stdout.readline().strip(), root, arguments)
+        finally:
+            server.communicate()
+
+
+def compare(address: str, root: Path, arguments: argparse.Namespace) -> None:
+    """Cold and warm epochs beside their peers; the figures come last."""
+    os.environ["BRAINFM_CONNECTIONS"] = str(arguments.connections)
+    cold = [
+        (downloads(address, root, arguments.connections), cold_epoch(address, root)) for _ in range(arguments.repeats)
+    ]
+    theirs, ours = (statistics.median(side) for side in zip(*cold, strict=True))
+    size = N_RECORDINGS * N_CHANS * SFREQ * SECONDS * 4 / 1e6
+    print(f"cold epoch, {size:.0f} MB: {size / ours:.0f} MB/s, plain downloads {size / theirs:.0f} MB/s")
+    local, remote = Store(root / "srv" / "store"), Store(f"{address}/store")
+    epoch(local), epoch(remote)
+    before = _resident()
+    warm = [(epoch(local), epoch(remote)) for _ in range(3 * arguments.repeats)]
+    after = _resident()
+    theirs, ours = (statistics.median(side) for side in zip(*warm, strict=True))
+    windows = N_RECORDINGS * SECONDS // WINDOW
+    print(f"warm epoch: {windows / ours:,.0f} windows/s, the folder {windows / theirs:,.0f} windows/s")
+    print(f"resident memory: {before / 1e6:.0f} MB before, {after / 1e6:.0f} MB after {len(warm)} more epochs of each")
+    print(f"figure cold_vs_parallel_download {statistics.median(a / b for a, b in cold):.2f}")
+    print(f"figure warm_vs_local {statistics.median(a / b for a, b in warm):.2f}")
+    print(f"figure rss_growth {after / before - 1:.3f}")
+
+
+def cold_epoch(address: str, root: Path) -> float:
+    """Seconds of an epoch over an empty cache, with opening the store."""
+    shutil.rmtree(root / "cache", ignore_errors=True)
+    os.environ["BRAINFM_CACHE"] = str(root / "cache")
+    start = time.perf_counter()
+    epoch(Store(f"{address}/store"))
+    return time.perf_counter() - start
+
+
+def epoch(store: Store) -> float:
+    """Seconds to read every window once."""
+    start = time.perf_counter()
+    blocks = [np.empty((BATCH, WINDOW * SFREQ, N_CHANS), np.float32) for _ in range(2)]
+    with ThreadPoolExecutor(2) as pool:
+        for _ in pool.map(lambda n, batch: _read(store, batch, blocks[n % 2]), count(), _announced(store)):
+            pass
+    return time.perf_counter() - start
+
+
+def _announced(store: Store) -> Iterator[np.ndarray]:
+    """The batches of an epoch, announced to the store some ahead."""
+    batches = _order()
+    for number, batch in enumerate(batches):
+        for ahead in islice(batches, number, number + _AHEAD):
+            store.content.prefetch([store.stretch(*_place(window)) for window in ahead.tolist()])
+        yield batch
+
+
+def _order() -> list[np.ndarray]:
+    rng, windows = np.random.default_rng(0), np.arange(N_RECORDINGS * SECONDS // WINDOW)
+    pools = [windows[start : start + _POOL] for start in range(0, len(windows), _POOL)]
+    order = np.concatenate([rng.permutation(pools[i]) for i in rng.permutation(len(pools))])
+    return [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+
+
+def _place(window: int) -> tuple[int, str, int, int]:
+    recording, number = divmod(window, SECONDS // WINDOW)
+    return recording, "signal", number * WINDOW * SFREQ, (number + 1) * WINDOW * SFREQ
+
+
+def _read(store: Store, batch: np.ndarray, out: np.ndarray) -> None:
+    for row, window in enumerate(batch.tolist()):
+        store.content.read(store.stretch(*_place(window)), out[row])
+
+
+def downloads(address: str, root: Path, connections: int) -> float:
+    """Seconds to download the same bytes in ranges as long as a block, each connection kept open, to files."""
+    target = root / "plain"
+    shutil.rmtree(target, ignore_errors=True)
+    target.mkdir()
+    files = sorted((root / "srv" / "store").rglob("*.h5"))
+    ranges = [(f, s, min(s + BLOCK, f.stat().st_size)) for f in files for s in range(0, f.stat().st_size, BLOCK)]
+    local = threading.local()
+
+    def get(place: tuple[Path, int, int]) -> None:
+        file, start, stop = place
+        if not hasattr(local, "connection"):
+            local.connection = http.client.HTTPConnection(address.partition("//")[2])
+        path = f"/{file.relative_to(root / 'srv')}"
+        local.connection.request("GET", path, headers={"Range": f"bytes={start}-{stop - 1}"})
+        (target / f"{file.stem}.{start}").write_bytes(local.connection.getresponse().read())
+
+    start = time.perf_counter()
+    with ThreadPoolExecutor(connections) as pool:
+        list(pool.map(get, ranges))
+    return time.perf_counter() - start
+
+
+def _written(path: Path) -> None:
+    names = tuple(f"c{i}" for i in range(N_CHANS))
+    with Writer(path) as writer:
+        for subject in range(N_RECORDINGS):
+            signal = np.random.default_rng(subject).standard_normal((SECONDS * SFREQ, N_CHANS), dtype=np.float32)
+            writer.write(
+                Recording(
+                    study="B", subject=f"{subject:02d}", modality="eeg", sfreq=float(SFREQ), ch_names=names, signal=signal,
+                    ch_types=("eeg",) * N_CHANS, units=("V",) * N_CHANS, duration=float(SECONDS),
+                )
+            )  # fmt: skip
+
+
+def _resident() -> int:
+    """Bytes of this process in memory, those of mapped files among them."""
+    return int(Path("/proc/self/statm").read_text().split()[1]) * os.sysconf("SC_PAGE_SIZE")
+
+
+def _arguments() -> argparse.Namespace:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--repeats", type=int, default=5, help="pairs of cold epochs; three times as many warm ones")
+    parser.add_argument("--connections", type=int, default=16)
+    parser.add_argument("--delay", type=float, default=0.02, help="seconds added to every request")
+    return parser.parse_args()
+
+
+if __name__ == "__main__":
+    main()
