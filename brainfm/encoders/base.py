@@ -66,6 +66,11 @@ class Context:
     memories: dict[str, list[Memory]] = field(default_factory=dict)
     pooled: dict[str, Tensor] = field(default_factory=dict)
 
+    def repeated(self, n: int) -> Context:
+        """The same for n copies of the batch, one after another."""
+        memories = {name: [memory.repeated(n) for memory in layers] for name, layers in self.memories.items()}
+        return Context(memories, {name: pooled.repeat(n, 1) for name, pooled in self.pooled.items()})
+
 
 @dataclass
 class State:

@@ -18,6 +18,11 @@ class Memory:
     value: Float[Tensor, "batch head token width"]
     mask: Bool[Tensor, "batch token"] | None = None
 
+    def repeated(self, n: int) -> Memory:
+        """The same for n copies of the batch, one after another."""
+        mask = None if self.mask is None else self.mask.repeat(n, 1)
+        return Memory(self.key.repeat(n, 1, 1, 1), self.value.repeat(n, 1, 1, 1), mask)
+
 
 class Cache:
     """The memory of a sequence that grows by one token a step, in a block that is made once."""

@@ -19,6 +19,8 @@ from brainfm.nn.units import UnitTable
 from brainfm.objectives.base import Objective, take_target
 from data_loaders.contracts import Batch, Tokens
 
+_MOST_ROWS = 1024  # windows that are written at once
+
 
 class SpikePrediction(Objective):
     """Cross-entropy of the next spike's unit and of its bin, END among them, padding left out.
@@ -104,12 +106,15 @@ class SpikePrediction(Objective):
     @torch.no_grad()
     def rates(self, batch: Batch, sampling: Sampling | None = None) -> Float[Tensor, "batch unit bin"]:
         """Expected counts in the current window, the mean over drawn windows; a draw is keyed by the batch's seed."""
-        context, session = self._reader.context(batch), batch.session_id
-        generator = torch.Generator(session.device).manual_seed(int(batch.seed.sum()) % 2**63)
+        context, generator = self._reader.context(batch), torch.Generator(batch.window_id.device)
+        generator.manual_seed(int(batch.seed.sum()) % 2**63)
         total: Any = 0.0
-        for _ in range(self.n_rollouts):
-            state = self._reader.new_state(len(batch))
-            total = total + write(self, session, context, state, sampling, generator, expect=True).expected
+        for copies in _shares(self.n_rollouts, max(1, _MOST_ROWS // len(batch))):
+            many, session = context.repeated(copies), batch.session_id.repeat(copies)
+            state = self._reader.new_state(len(session))
+            drawn = write(self, session, many, state, sampling, generator, expect=True).expected
+            assert drawn is not None
+            total = total + drawn.unflatten(0, (copies, len(batch))).sum(0)
         return total / self.n_rollouts
 
     def next_logits(
@@ -156,3 +161,8 @@ class SpikePrediction(Objective):
         features = [Tokens(x, self._pooling(tokens)).pooled(), *(context.pooled[name] for name in self.align)]
         temperature = 0.5 if self.log_temperature is None else self.log_temperature.exp()
         return alignment([self.shared(f) for f in features], temperature, symmetric=self.compat != "paper")
+
+
+def _shares(n: int, most: int) -> list[int]:
+    """n in parts of at most `most`."""
+    return [min(most, n - done) for done in range(0, n, most)]
