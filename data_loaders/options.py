@@ -64,14 +64,21 @@ class Option:
 def options(summary: Summary) -> list[Option]:
     """All that can be decoded, the first the one to start with."""
     streams = list(_streams(summary))
-    first, last = (streams, []) if "spikes" in summary.modalities else ([], streams)
+    first, last = (streams, []) if _of_cells(summary) else ([], streams)
     return [*first, *_trial_types(summary), *_tasks(summary), *_participants(summary), *last]
+
+
+def _of_cells(summary: Summary) -> bool:
+    """Cells are recorded for what they say of behaviour; it comes first among what can be decoded."""
+    return bool({"spikes", "calcium"} & set(summary.modalities))
 
 
 def _streams(summary: Summary) -> Iterator[Option]:
     spikes, tr = "spikes" in summary.modalities, _repetition_time(summary)
+    # beside intracranial electrodes the free channels hold the sensors of the task: grip, buttons, sound
+    aside = _ASIDE - {"misc"} if "ieeg" in summary.modalities else _ASIDE
     small = {
-        name: width for name, width in summary.streams.items() if 0 < width <= 6 and name.split("_")[0] not in _ASIDE
+        name: width for name, width in summary.streams.items() if 0 < width <= 6 and name.split("_")[0] not in aside
     }
     seconds = sum(r.duration for r in summary.recordings)
     # at most about twenty thousand windows: more of them overlap and teach nothing new
@@ -84,9 +91,21 @@ def _streams(summary: Summary) -> Iterator[Option]:
                 f"stream.{name}", f"{small[name]} values", *_after(tr, 2 * _LASTS, 0.5 * _DELAY), stride=stride
             )
             continue
-        yield Option(
-            f"stream.{name}", f"{small[name]} values on their own clock", -0.5 if spikes else -1.0, 0.0, stride=stride
-        )
+        why = f"{small[name]} values on their own clock"
+        yield Option(f"stream.{name}", why, *_history(summary), stride=max(stride, _frame(summary)))
+
+
+def _history(summary: Summary) -> tuple[float, float]:
+    """The seconds before a value that it is decoded from; for frames of cells as many as make a second, and at least the one."""
+    if "calcium" in summary.modalities:
+        frame = _frame(summary)
+        return (-round(1.0 / frame) * frame if frame < 0.5 else 0.0), frame
+    return (-0.5 if "spikes" in summary.modalities else -1.0), 0.0
+
+
+def _frame(summary: Summary) -> float:
+    """Seconds between frames of calcium imaging: windows are no nearer than that."""
+    return 1 / min(summary.sfreqs) if "calcium" in summary.modalities else 0.0
 
 
 def _trial_types(summary: Summary) -> Iterator[Option]:

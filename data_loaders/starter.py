@@ -46,9 +46,9 @@ def starter_recipe(summary: Summary, store: str | Path, file: str = "starter.yam
 
 
 def _comparable(summary: Summary) -> tuple[Summary, Path]:
-    """Sorted units differ from session to session: the recipe then takes the longest recording alone."""
+    """Sorted units and imaged cells differ from session to session: the recipe then takes the longest recording alone."""
     sets = {r.ch_names for r in summary.recordings}
-    if "spikes" not in summary.modalities or len(sets) == 1:
+    if not {"spikes", "calcium"} & set(summary.modalities) or len(sets) == 1:
         return summary, summary.root
     longest = max(summary.recordings, key=lambda r: r.duration)
     return dataclasses.replace(summary, recordings=(longest,), n_recordings=1, unread={}), longest.path
@@ -92,7 +92,7 @@ def _encoder(summary: Summary, option: Option) -> str:
     n_times = (option.stop - option.start) * _rate(summary)
     return (
         "brainfm.encoders.gru.GRU"
-        if "spikes" in summary.modalities or n_times < 40
+        if {"spikes", "calcium"} & set(summary.modalities) or n_times < 40
         else "brainfm.encoders.eegnex.EEGNeX"
     )
 
@@ -117,6 +117,8 @@ def _transforms(summary: Summary, option: Option) -> list[dict[str, Any]]:
         return [_part("data_loaders.transforms.SquareRoot")]
     if summary.modalities[0] == "fmri":
         return _slow(summary, option)
+    if "calcium" in summary.modalities:
+        return [_part("data_loaders.transforms.RobustScale"), _part("data_loaders.transforms.Clamp", limit=20.0)]
     chain, goal = [], _rate(summary)
     if not option.cut:
         chain.append(_part("data_loaders.transforms.BandPass", l_freq=0.5, h_freq=round(min(40.0, 0.4 * goal), 1)))

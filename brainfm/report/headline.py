@@ -97,7 +97,8 @@ class Headline:
 
     def _leads(self, other: str) -> pd.Series:
         """The trained model's value minus the other's, wherever both were scored."""
-        wide = self.rows.pivot_table(index=["subject", "fold", "seed"], columns="model", values="value")
+        # a constant prediction has no correlation: such a model keeps its column, of NaN
+        wide = self.rows.pivot_table(index=["subject", "fold", "seed"], columns="model", values="value", dropna=False)
         return (wide[self.model] - wide[other]).dropna()
 
     def _cells(self, row: dict[str, Any]) -> dict[str, Any]:

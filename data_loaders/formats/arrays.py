@@ -140,7 +140,7 @@ def _numbers(path: Path, name: str, signal: ndarray, axes: list[str]) -> ndarray
 def _rate(path: Path, arrays: Mapping[str, ndarray], description: Mapping[str, Any]) -> float:
     stated = description["sfreq"]
     value = float(np.ravel(variable(path, arrays, "sfreq", stated))[0]) if isinstance(stated, str) else float(stated)
-    if not value > 0:
+    if not (value > 0 and np.isfinite(value)):
         raise ValueError(f"{path.name}: sfreq is {value:g}, expected hertz above 0: write for example `sfreq: 250`")
     return value
 

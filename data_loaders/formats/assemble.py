@@ -46,6 +46,9 @@ class Found:
 
 def recording(source: Source, found: Found) -> Recording:
     """The Recording of one file. Raises ValueError where it has no brain channel or its unit cannot be right."""
+    if found.n_times < 1:
+        raise ValueError(f"{source.path.name} holds no sample: it is truncated; copy it again, or leave it out with "
+                         f"`exclude: [{source.path.name}]`")  # fmt: skip
     guess = guesser(source.modality) if found.guess else None
     channels = settled(found.channels, source.description, guess, found.rename)
     brain = channels.of(BRAIN[source.modality])

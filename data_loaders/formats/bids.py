@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Mapping
 from dataclasses import replace
 from functools import partial
@@ -88,6 +89,7 @@ def with_tables(found: Found, path: Path, root: Path, description: Mapping[str, 
         placed = electrodes.placed(found.channels, tables["electrodes"], tables.get("coordsystem"), description)
         found = replace(found, channels=placed)
     people, told = person(path, tables)
+    told = (*told, *_length(found, path))
     stated = "channels" in tables and "type" in read_table(tables["channels"])
     return replace(found, guess=found.guess and not stated, demographics=people, notes=(*found.notes, *told))
 
@@ -124,6 +126,16 @@ def events_table(path: Path) -> tuple[pd.DataFrame, tuple[str, ...]]:
     if "trial_type" not in table:
         table["trial_type"] = table["value"].map(str, na_action="ignore") if "value" in table else "event"
     return table, notes
+
+
+def _length(found: Found, path: Path) -> tuple[str, ...]:
+    """What the JSON beside a file says of its length, where the file is shorter by more than rounding."""
+    beside = path.with_name(path.name.split(".")[0] + ".json")
+    stated = json.loads(beside.read_text(encoding="utf-8-sig")).get("RecordingDuration") if beside.is_file() else None
+    seconds = found.n_times / found.sfreq
+    if not isinstance(stated, int | float) or seconds >= float(stated) - 2 / found.sfreq:
+        return ()
+    return (f"the file is truncated: it holds {seconds:g} s of the {float(stated):g} s that {beside.name} states",)
 
 
 def person(path: Path, tables: Mapping[str, Path]) -> tuple[dict[str, Any], tuple[str, ...]]:

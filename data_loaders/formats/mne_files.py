@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import gzip
 import re
 import warnings
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -87,6 +89,19 @@ def heard(path: Path, notes: list[str]) -> Iterator[None]:
     notes.extend(
         dict.fromkeys(f"MNE: {text[:300]}" for text in said if "does not conform to MNE naming conventions" not in text)
     )
+
+
+def check_gzip(path: Path) -> None:
+    """Compressed files carry a checksum at their end, which is only looked at by who reads that far."""
+    if path.suffix.lower() != ".gz":
+        return
+    try:
+        with gzip.open(path) as file:
+            while file.read(1 << 24):
+                pass
+    except (OSError, EOFError, zlib.error) as error:
+        raise ValueError(f"{path.name} cannot be read ({type(error).__name__}: {error}): its checksum does not hold, it is damaged: copy "
+                         f"it again, or leave it out with `exclude: [{path.name}]` in brainfm.yaml") from error  # fmt: skip
 
 
 def reader_of(path: Path) -> Callable[..., Any]:

@@ -16,7 +16,7 @@ from data_loaders.formats.channels import UNITS, listed
 from data_loaders.formats.edf import EDFHeader, edf_header
 from data_loaders.formats.events import annotated, triggered
 from data_loaders.formats.integers import Samples, gathered
-from data_loaders.formats.mne_files import TYPED_SUFFIXES, channels_of, heard, reader_of, suffix_of
+from data_loaders.formats.mne_files import TYPED_SUFFIXES, channels_of, check_gzip, heard, reader_of, suffix_of
 from data_loaders.formats.naming import guess_type
 
 if TYPE_CHECKING:
@@ -31,11 +31,13 @@ def read_raw(path: Path, opened: Callable[[], mne.io.BaseRaw] | None = None) -> 
     Raises ValueError, with the repair, where the file is truncated, damaged or made of pieces with pauses.
     """
     header = edf_header(path) if suffix_of(path) in _EDF else None
+    check_gzip(path)
     slow = _other_rates(header) if header is not None and opened is None else {}
     notes = _told(header, slow)
     with heard(path, notes):
         raw = opened() if opened is not None else _open(path, header, slow)
         channels = channels_of(raw.info)
+        notes.extend(_uneven(path, raw))
         streams = _slow_streams(path, slow)
         events = annotated(raw)
     typed = suffix_of(path) in TYPED_SUFFIXES
@@ -101,6 +103,20 @@ def _told(header: EDFHeader | None, slow: Mapping[float, Sequence[str]]) -> list
         lengths = (n * header.record_duration for n in (header.n_records_found, header.n_records))
         notes.append("the file is truncated: it holds {:g} s of the {:g} s its header announces".format(*lengths))
     return notes
+
+
+def _uneven(path: Path, raw: mne.io.BaseRaw) -> list[str]:
+    """BrainVision does not say how long it is: samples that end within one are what is left of a longer file."""
+    width = {"short": 2, "single": 4}.get(str(raw.orig_format))
+    files = [Path(str(name)) for name in raw.filenames if name]
+    if suffix_of(path) != ".vhdr" or width is None or not files or not files[0].is_file():
+        return []
+    over = files[0].stat().st_size % (width * len(raw.ch_names))
+    return (
+        [f"{files[0].name} is truncated: it ends {over} bytes into a sample, and what came after is lost"]
+        if over
+        else []
+    )
 
 
 def _samples(path: Path, raw: mne.io.BaseRaw, index: Sequence[int], header: EDFHeader | None) -> Samples:

@@ -38,7 +38,12 @@ def read_table(path: Path) -> pd.DataFrame:
     """A csv or tsv table; `n/a` and empty cells are missing; names of people (first column) stay text."""
     separator = "\t" if path.suffix == ".tsv" else ","
     # utf-8-sig: spreadsheet programs put a byte order mark before the first column's name
-    first = pd.read_csv(path, sep=separator, nrows=0, encoding="utf-8-sig").columns
+    try:
+        first = pd.read_csv(path, sep=separator, nrows=0, encoding="utf-8-sig").columns
+    except (pd.errors.EmptyDataError, UnicodeDecodeError, pd.errors.ParserError) as error:
+        raise ValueError(
+            f"{path.name} is no table ({error}): it is empty or damaged; copy it again, or take it away"
+        ) from error
     text = {first[0]: str} if len(first) else {}
     return pd.read_csv(path, sep=separator, na_values=["n/a"], dtype=text, encoding="utf-8-sig")
 

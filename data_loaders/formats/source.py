@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -42,6 +43,21 @@ class Source:
                     f"{file.relative_to(path.parent)} {file.stat().st_size} {file.stat().st_mtime_ns}\n".encode()
                 )
         return digest.hexdigest()[:16]
+
+
+@contextmanager
+def named(source: Source) -> Iterator[None]:
+    """Whatever goes wrong while a source is read becomes a ValueError that names it; broken promises of ours stay what they are."""
+    try:
+        yield
+    except AssertionError:
+        raise
+    except Exception as error:
+        name, said = source.path.name, " ".join(str(error).split())
+        if isinstance(error, ValueError):
+            raise (error if name in said else ValueError(f"{name}: {error}")) from error.__cause__
+        raise ValueError(f"{name} cannot be read ({type(error).__name__}: {said[:300]}): it is truncated, damaged or of another format: "
+                         f"copy it again, or leave it out with `exclude: [{name}]` in brainfm.yaml") from error  # fmt: skip
 
 
 def _files(path: Path) -> Iterator[Path]:

@@ -11,6 +11,7 @@ from pathlib import Path
 from data_loaders.contracts import Recording
 from data_loaders.formats import caiman, calcium_arrays, nwb, nwb_ophys, sidecar, stated, suite2p
 from data_loaders.formats.folders import named_by_folder
+from data_loaders.formats.source import named
 from data_loaders.modalities.base import Reader, Source
 
 _HDF5 = (".hdf5", ".h5")
@@ -36,6 +37,10 @@ class Calcium(Reader):
         return [*(source for source in found if source is not None), *nwb.sources(root, "calcium")]
 
     def read(self, source: Source) -> Recording:
+        with named(source):
+            return self._read(source)
+
+    def _read(self, source: Source) -> Recording:
         path = source.path
         if path.is_dir():
             session = suite2p.load(path, source.description, source.entities)

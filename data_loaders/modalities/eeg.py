@@ -6,6 +6,7 @@ from pathlib import Path
 
 from data_loaders.contracts import Recording
 from data_loaders.formats import discover, electric
+from data_loaders.formats.source import named
 from data_loaders.modalities.base import Reader, Source
 
 
@@ -20,4 +21,5 @@ class EEG(Reader):
         return discover.sources(root, "eeg")
 
     def read(self, source: Source) -> Recording:
-        return electric.read(source)
+        with named(source):
+            return electric.read(source)

@@ -6,6 +6,7 @@ from pathlib import Path
 
 from data_loaders.contracts import Recording
 from data_loaders.formats import discover, electric, nwb
+from data_loaders.formats.source import named
 from data_loaders.modalities.base import Reader, Source
 
 
@@ -21,4 +22,5 @@ class IEEG(Reader):
         return [*discover.sources(root, "ieeg"), *nwb.sources(root, "ieeg")]
 
     def read(self, source: Source) -> Recording:
-        return electric.read(source)
+        with named(source):
+            return electric.read(source)

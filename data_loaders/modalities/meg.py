@@ -6,6 +6,7 @@ from pathlib import Path
 
 from data_loaders.contracts import Recording
 from data_loaders.formats import discover, electric
+from data_loaders.formats.source import named
 from data_loaders.modalities.base import Reader, Source
 
 
@@ -19,4 +20,5 @@ class MEG(Reader):
         return discover.sources(root, "meg")
 
     def read(self, source: Source) -> Recording:
-        return electric.read(source)
+        with named(source):
+            return electric.read(source)

@@ -12,6 +12,7 @@ from typing import Any
 from data_loaders.contracts import Recording
 from data_loaders.formats import nwb, nwb_units, phy, sidecar, spike_arrays, stated, temporaldata
 from data_loaders.formats.folders import named_by_folder
+from data_loaders.formats.source import named
 from data_loaders.modalities.base import Reader, Source
 
 _SUFFIXES = (".h5", ".hdf5", ".npz", ".mat")
@@ -33,6 +34,10 @@ class Spikes(Reader):
         return [*(source for source in found if source is not None), *nwb.sources(root, "spikes")]
 
     def read(self, source: Source) -> Recording:
+        with named(source):
+            return self._read(source)
+
+    def _read(self, source: Source) -> Recording:
         keep: dict[str, Any] = source.description.get("keep", {})
         if source.path.is_dir():
             session = phy.load(source.path, source.description, source.entities)
