@@ -32,13 +32,15 @@ def prepare(
     modality: str | None = None,
     sidecar: str | Path | None = None,
     storage_options: Mapping[str, Any] | None = None,
+    keep: Mapping[str, Any] | None = None,
 ) -> Path | str:
     """Writes every recording below `source` (a folder or a file) into the store at `dest`, and returns `dest`.
 
     `dest` is a folder, or an address (s3://, gs://) that fsspec opens with `storage_options`.
 
     `sidecar` says what the files do not (`data_loaders.formats.sidecar`): a YAML file, or the name of a study that the
-    package describes (`data_loaders.studies`); it is kept in the store.
+    package describes (`data_loaders.studies`); it is kept in the store. `keep` says which sorted units and imaged cells
+    come in (`data_loaders.formats.keep`), and goes before what sidecars say.
 
     May be stopped at any moment and called again: finished recordings stay, sources that changed are read anew. All
     decisions are printed. Raises ValueError at the end, after everything else is written, where a recording failed; at once
@@ -50,13 +52,13 @@ def prepare(
     shelf = shelf_at(dest, storage_options)
     with alone(shelf.folder), _progress(console) as progress:
         task = progress.add_task("looking", total=None, count="")
-        found = find(root if sidecar is None else studies.pointed(sidecar, root, shelf.folder), modality)
+        found = find(root if sidecar is None else studies.pointed(sidecar, root, shelf.folder), modality, keep)
         outcome = _convert(found, shelf, progress, task)
     outcome.tell(console, found, root, dest)
     return dest if is_remote(dest) else local(dest)
 
 
-def find(root: Path, modality: str | None = None) -> list[tuple[Reader, Source]]:
+def find(root: Path, modality: str | None = None, keep: Mapping[str, Any] | None = None) -> list[tuple[Reader, Source]]:
     """All sources below `root` with their readers. Raises ValueError where there are none, or two claim one file."""
     readers = all_readers()
     found = [(reader, source) for reader in readers for source in reader.sources(root)]
@@ -75,7 +77,17 @@ def find(root: Path, modality: str | None = None) -> list[tuple[Reader, Source]]
             f"beside NAME.npz or brainfm.yaml in the folder; other formats need a reader in data_loaders/modalities"
         )
     _check_distinct(found)
-    return found
+    return found if keep is None else [(reader, _keeping(source, keep)) for reader, source in found]
+
+
+def _keeping(source: Source, keep: Mapping[str, Any]) -> Source:
+    """The source with what is kept of it; only cells can be chosen on the way in."""
+    if source.modality not in ("spikes", "calcium"):
+        raise ValueError(
+            f"keep chooses among sorted units and imaged cells, but {source.path.name} is {source.modality}: leave it out, and "
+            f"choose channels in the recipe by the transform Pick"
+        )
+    return replace(source, description={**source.description, "keep": dict(keep)})
 
 
 def all_readers() -> list[Reader]:
@@ -166,7 +178,8 @@ def _check_distinct(found: list[tuple[Reader, Source]]) -> None:
         if other is not reader:
             names = [type(r).__name__ for r in (other, reader)]
             raise ValueError(
-                f"{source.path} is claimed by two readers, {names[0]} and {names[1]}: state its modality in the sidecar"
+                f"{source.path} holds more than one kind of recording ({names[0]} and {names[1]} read it): choose with --modality, or by "
+                f"`modality: ...` in a sidecar; each kind goes into a store of its own"
             )
         twin = by_key.setdefault(source.key, source)
         if twin is not source:

@@ -58,6 +58,11 @@ class Writer:
     def write(self, recording: Recording, key: str = "", history: Sequence[Mapping[str, Any]] = ()) -> Entry:
         """Writes one recording. Raises ValueError where another source has already given a recording of this name."""
         self._check_free(_file_of(recording), recording.source)
+        kind = self._headers.get(_file_of(recording), {}).get("entities", {}).get("modality", recording.modality)
+        if kind != recording.modality:
+            raise ValueError(
+                f"{recording.source}: {recording.name} is in {self.path} as {kind}: prepare its {recording.modality} into another store"
+            )
         return self.adopt(aside(self.path, recording, key, history))
 
     def adopt(self, made: Aside) -> Entry:

@@ -23,6 +23,8 @@ FOLDERS = {
     "stores/alice": "alice_fmri_roi",
     "stores/abide": "abide_aal116",
     "stores/nitime": "nitime_fmri",
+    "stores/gripforce": "ecog_gripforce",
+    "stores/ca1_laps": "ca1_calcium_laps",
 }
 
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+import shlex
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -63,4 +65,5 @@ def _nearest_beside(path: Path) -> Path | None:
 
 def _command(prepare: Mapping[str, Any], store: str) -> str:
     flags = "".join(f" --{name} {prepare[name]}" for name in ("modality", "sidecar") if prepare.get(name))
+    flags += f" --keep {shlex.quote(json.dumps(prepare['keep']))}" if prepare.get("keep") else ""
     return f"make it with `brainfm prepare {prepare.get('source') or 'FOLDER'} {store}{flags}`"

@@ -38,7 +38,7 @@ VALUES: dict[str, Any] = {
     "prepare": dict[str, Any] | list[dict[str, Any]],
     "grid": dict[str, list],
 }
-PREPARE = {"source": str, "modality": str | None, "sidecar": str | None}
+PREPARE = {"source": str, "modality": str | None, "sidecar": str | None, "keep": dict[str, Any] | None}
 KEYS = (*FAMILIES, "trainer", *VALUES)
 
 

@@ -7,6 +7,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+import yaml
+
 from brainfm.grammar.known import studies
 from brainfm.grammar.nearest import RecipeError, nearest
 
@@ -27,6 +29,7 @@ def flags(parser: ArgumentParser) -> None:
     parser.add_argument(
         "--sidecar", help="a YAML file that says what the files do not, or a study (`brainfm ls studies`)"
     )
+    parser.add_argument("--keep", help="which units or cells: '{quality: [good], rate: {min: 0.5}, region: [CA1]}'")
 
 
 def run(args: Namespace) -> None:
@@ -66,7 +69,19 @@ def _nearest_beside(path: Path) -> str | None:
 
 
 def _options(args: Namespace, asked: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: getattr(args, name) or asked.get(name) for name in ("modality", "sidecar")}
+    keep = parsed_keep(args.keep) if args.keep else asked.get("keep")
+    return {name: getattr(args, name) or asked.get(name) for name in ("modality", "sidecar")} | {"keep": keep}
+
+
+def parsed_keep(text: str) -> dict[str, Any]:
+    """What --keep asks for. Raises RecipeError where it is no `{column: values}`."""
+    try:
+        keep = yaml.safe_load(text)
+    except yaml.YAMLError:
+        keep = None
+    if not isinstance(keep, dict):
+        raise RecipeError(f"--keep {text!r} is no map: write --keep '{{quality: [good], rate: {{min: 0.5}}}}'")
+    return keep
 
 
 def _from_recipe(args: Namespace) -> list[tuple[str, str, dict[str, Any]]]:
