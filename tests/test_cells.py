@@ -1,10 +1,13 @@
 """Cells and electrodes from folder to batch: inspect writes a recipe that runs, and prepare keeps what it is asked to."""
 
+from datetime import UTC, datetime
 from pathlib import Path
 
 import numpy as np
 import pytest
 import yaml
+from pynwb import NWBHDF5IO, NWBFile
+from pynwb.ecephys import ElectricalSeries
 
 from brainfm.cli import main
 from brainfm.recipe import Recipe
@@ -58,3 +61,23 @@ def test_prepare_keeps_what_it_is_asked_to_and_says_how_many(tmp_path, capsys):
     assert Store(tmp_path / "store").entry(0).ch_names == ("unit0", "unit7")
     with pytest.raises(ValueError, match=r"(?s)rate.*leaves none of 3 units"):
         prepare(tmp_path / "m1", tmp_path / "other", keep={"rate": {"min": 1000.0}})
+
+
+def test_one_nwb_file_with_two_kinds_asks_which_and_keeps_them_apart(tmp_path):
+    file = NWBFile("x", "id", datetime(2026, 1, 1, tzinfo=UTC), session_id="s1")
+    group = file.create_electrode_group("A", description="depth", location="CA1", device=file.create_device("d"))
+    file.add_electrode(location="CA1", group=group)
+    region = file.create_electrode_table_region([0], "all")
+    noise = 1e-5 * np.random.default_rng(0).standard_normal((1000, 1))
+    file.add_acquisition(ElectricalSeries(name="lfp", data=noise, electrodes=region, rate=100.0))
+    file.add_unit(spike_times=[1.0, 2.0, 3.0])
+    with NWBHDF5IO(tmp_path / "a.nwb", "w") as io:
+        io.write(file)
+    with pytest.raises(ValueError, match=r"a.nwb holds more than one kind of recording.*--modality"):
+        prepare(tmp_path / "a.nwb", tmp_path / "both")
+    prepare(tmp_path / "a.nwb", tmp_path / "units", modality="spikes")
+    prepare(tmp_path / "a.nwb", tmp_path / "volts", modality="ieeg")
+    assert Store(tmp_path / "units").entry(0).has_spikes
+    assert Store(tmp_path / "volts").entry(0).ch_types == ("seeg",)
+    with pytest.raises(ValueError, match="as spikes: prepare its ieeg into another store"):
+        prepare(tmp_path / "a.nwb", tmp_path / "units", modality="ieeg")

@@ -13,7 +13,10 @@ Who and which: `study`, `subject`, `session`, `task`, `run` (values or maps), `p
 of patterns of files to leave out), `modality` (eeg, meg, spikes, ...).
 What the channels are: `ch_types` ({EXG1: eog}, for arrays also a list or one word for all), `bads` (names), `scale` (what
 the numbers that MNE returns are multiplied by to be in volts or tesla).
-Arrays have more keys: `data_loaders.formats.arrays`; fMRI has more: `data_loaders.formats.fmri`.
+Where contacts sit: `position_unit` (m, mm, um, where a file states none). Which units or cells come in: `keep`
+(`data_loaders.formats.keep`). Which series of an NWB file: `signal`. Sessions of cells have the keys `spikes`
+(`data_loaders.formats.spike_arrays`) and `calcium` (`data_loaders.formats.calcium_session`), with behaviour and trials as in
+`data_loaders.formats.stated`. Arrays have more keys: `data_loaders.formats.arrays`; fMRI has more: `data_loaders.formats.fmri`.
 """
 
 from __future__ import annotations
