@@ -20,7 +20,10 @@ _MOST_LINES = 40  # more subjects than this would be a grey cloud
 def per_subject(rows: pd.DataFrame, summary: pd.DataFrame, model: str, key: str) -> Picture:
     """Dots and thin lines are subjects, thick bars the mean and its interval; `rows` and `summary` hold one target and metric."""
     unit = "subject" if rows["subject"].nunique() > 1 else "fold"
-    values = rows.pivot_table(index=unit, columns="model", values="value", aggfunc="mean")[list(summary["model"])]
+    # a model that has no value anywhere (a constant has no correlation) keeps its row, empty
+    values = rows.pivot_table(index=unit, columns="model", values="value", aggfunc="mean").reindex(
+        columns=list(summary["model"])
+    )
     with style():
         drawn = figure(7.0, 0.9 + 0.5 * len(summary))
         axes = drawn.subplots()
