@@ -22,7 +22,7 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count, islice
+from itertools import count
 from pathlib import Path
 
 import numpy as np
@@ -98,7 +98,8 @@ def _announced(store: Store) -> Iterator[np.ndarray]:
     """The batches of an epoch, announced to the store some ahead."""
     batches = _order()
     for number, batch in enumerate(batches):
-        for ahead in islice(batches, number, number + _AHEAD):
+        # each once: at the beginning the first, then one more with every batch
+        for ahead in batches[:_AHEAD] if number == 0 else batches[number + _AHEAD - 1 : number + _AHEAD]:
             store.content.prefetch([store.stretch(*_place(window)) for window in ahead.tolist()])
         yield batch
 

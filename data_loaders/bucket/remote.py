@@ -46,7 +46,7 @@ class Remote(Bytes):
         self._ahead = max(1, min(2 * machine.connections, machine.cache_size // (4 * BLOCK)))
         self._manifest = Manifest(self._transport, machine.cache / "stores")
         self._tables = self._manifest.read()
-        self._blocks = lru_cache(maxsize=_KEPT)(self._made)
+        self._layout = lru_cache(maxsize=_KEPT)(_Layout)
         self._map = lru_cache(maxsize=_KEPT)(self._mapped)
 
     def table(self, name: str) -> pa.NativeFile:
@@ -61,42 +61,37 @@ class Remote(Bytes):
     def read(self, stretch: Stretch, out: ndarray) -> None:
         if not out.size:
             return
-        extent, rows = stretch.extent, rows_per_block(stretch.extent.row_bytes)
-        blocks = self._blocks(stretch.file, stretch.size, extent)
+        layout = self._layout(stretch.file, stretch.size, stretch.extent)
+        rows, blocks = layout.rows, self._blocks(layout)
         first, last = stretch.start // rows, (stretch.stop - 1) // rows
         for index in range(first, last + 1):
             low, high = max(stretch.start, index * rows), min(stretch.stop, (index + 1) * rows)
             file = self._file(blocks[index : min(last + 1, index + self._ahead)])
             target: Any = out[low - stretch.start : high - stretch.start]
-            os.preadv(file.number, [target], (low - index * rows) * extent.row_bytes)
+            os.preadv(file.number, [target], (low - index * rows) * layout.row_bytes)
 
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:
         return self._map(file, size, extent) if extent.n_bytes else np.zeros(extent.shape, extent.dtype)
 
     def prefetch(self, stretches: Sequence[Stretch]) -> None:
-        expected = dict.fromkeys(block for stretch in stretches for block in self._expected(stretch))
-        self._fetcher.prefetch(block for block in expected if not self._opened.has(block))
+        expected = {block.sha256: block for stretch in stretches for block in self._expected(stretch)}
+        missing = [block for block in expected.values() if not self._opened.has(block)]
+        if missing:
+            self._fetcher.prefetch(missing)
 
     def _expected(self, stretch: Stretch) -> list[Block]:
         """The blocks of a stretch; where their checksums are not here yet, these, and the blocks at the next call."""
-        sums = _sums(stretch.file, stretch.size, stretch.extent)
-        if sums is not None and not self._opened.has(sums) and not self._cache.has(sums):
-            return [sums]
-        rows = rows_per_block(stretch.extent.row_bytes)
-        blocks = self._blocks(stretch.file, stretch.size, stretch.extent)
-        return blocks[stretch.start // rows : -(-stretch.stop // rows)]
+        layout = self._layout(stretch.file, stretch.size, stretch.extent)
+        if layout.blocks is None and layout.sums is not None and not self._cache.has(layout.sums):
+            return [layout.sums]
+        return self._blocks(layout)[stretch.start // layout.rows : -(-stretch.stop // layout.rows)]
 
-    def _made(self, file: str, size: int, extent: Extent) -> list[Block]:
-        """The blocks of a dataset."""
-        sums = _sums(file, size, extent)
-        if sums is None:
-            return [_one(file, size, extent)]
-        digests = os.pread(self._file([sums]).number, sums.size, 0)
-        names = [digests[at : at + DIGEST].hex() for at in range(0, sums.size, DIGEST)]
-        step = rows_per_block(extent.row_bytes) * extent.row_bytes
-        starts = range(extent.offset, extent.offset + extent.n_bytes, step)
-        stops = [*starts[1:], extent.offset + extent.n_bytes]
-        return [Block(file, *place, size) for place in zip(starts, stops, names, strict=True)]
+    def _blocks(self, layout: _Layout) -> list[Block]:
+        """The blocks of a dataset, once their checksums have been read."""
+        if layout.blocks is None:
+            sums = layout.sums
+            layout.blocks = layout.cut(b"" if sums is None else os.pread(self._file([sums]).number, sums.size, 0))
+        return layout.blocks
 
     def _mapped(self, file: str, size: int, extent: Extent) -> ndarray:
         return self._view(_one(file, size, extent)).view(extent.dtype).reshape(extent.shape)
@@ -134,6 +129,27 @@ class Remote(Bytes):
             if block.file_size and size not in (None, block.file_size):
                 return f"it has {size:,} bytes, not {block.file_size:,}, it was replaced: run `brainfm prepare` again"
         return "it was replaced or damaged where it lies: run `brainfm prepare` again, or upload the store again"
+
+
+class _Layout:
+    """How a dataset is cut into blocks: found once, because windows ask thousands of times a second."""
+
+    def __init__(self, file: str, size: int, extent: Extent) -> None:
+        self._place = (file, size, extent)
+        self.row_bytes = extent.row_bytes
+        self.rows = rows_per_block(self.row_bytes)
+        self.sums = _sums(file, size, extent)
+        self.blocks: list[Block] | None = None
+
+    def cut(self, digests: bytes) -> list[Block]:
+        """The blocks, given their checksums one after the other."""
+        file, size, extent = self._place
+        if self.sums is None:
+            return [_one(file, size, extent)]
+        names = [digests[at : at + DIGEST].hex() for at in range(0, len(digests), DIGEST)]
+        stop = extent.offset + extent.n_bytes
+        starts = range(extent.offset, stop, self.rows * self.row_bytes)
+        return [Block(file, *place, size) for place in zip(starts, [*starts[1:], stop], names, strict=True)]
 
 
 def _one(file: str, size: int, extent: Extent) -> Block:
