@@ -9,7 +9,7 @@ import pytest
 from data_loaders.contracts import Field, Recording, Stream
 from data_loaders.datamodule import Data
 from data_loaders.joined import joined
-from data_loaders.leakage.guard import check_pretrained, trained_on
+from data_loaders.leakage import check_pretrained, trained_on
 from data_loaders.samplers.balanced import Balanced
 from data_loaders.splits.time_block import TimeBlock
 from data_loaders.store import Store
