@@ -145,3 +145,24 @@ def test_unknown_metrics_and_too_many_spaces_are_refused() -> None:
         Encoding(["rho"])
     with pytest.raises(ValueError, match="at most 4"):
         Encoding(spaces={str(i): ["a"] for i in range(5)})
+
+
+def test_a_cell_scores_what_a_run_scores_and_knows_its_content(store: Path, run: Path) -> None:
+    from brainfm.run.cell import contents, scored
+
+    asked = {"controls": ["control"], "ceiling": "subjects", "n_permutations": 99, "n_bootstraps": 99}
+    cell = Recipe.of(recipe(store, asked))
+    _, rows = scored(cell)
+    kept = pd.read_csv(run / "scores.csv")
+    ours, theirs = (
+        t[t["model"] == "Delays"].set_index(["subject", "fold", "metric"])["value"]
+        for t in (rows.astype({"subject": int}), kept)
+    )
+    assert np.allclose(ours.sort_index(), theirs.sort_index(), atol=1e-6)
+    before = contents(cell)
+    assert set(before["sub-01_task-story"]) == {"content", "lm.layer1", "control"}
+    less = Recipe.of(recipe(store, asked, train_share=0.3))
+    assert (
+        scored(less)[1].query("model == 'Delays' and metric == 'pearson_r'")["value"].mean()
+        < ours.xs("pearson_r", level=2).mean()
+    )
