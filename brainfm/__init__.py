@@ -6,14 +6,16 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from brainfm.contrastive import Contrastive
     from brainfm.estimators import Decoder, DecoderRegressor
     from brainfm.recipe import Recipe
     from data_loaders.store import Store
 
-__all__ = ["Decoder", "DecoderRegressor", "Recipe", "Store"]
+__all__ = ["Contrastive", "Decoder", "DecoderRegressor", "Recipe", "Store"]
 
 # imported when first used: `import brainfm` costs nothing
 _HOMES = {
+    "Contrastive": "brainfm.contrastive",
     "Decoder": "brainfm.estimators",
     "DecoderRegressor": "brainfm.estimators",
     "Recipe": "brainfm.recipe",

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from copy import copy
 from functools import partial
 from typing import Any
 
 import lightning
 import numpy as np
 import pandas as pd
-import torch
 from numpy import ndarray
 
 from data_loaders import leakage, targets
@@ -17,15 +17,18 @@ from data_loaders.bucket.address import check_no_secrets
 from data_loaders.contracts import Batch, Field
 from data_loaders.derived import materialise
 from data_loaders.gather import Gather
+from data_loaders.intervals import evenly
 from data_loaders.joined import joined
+from data_loaders.metadata import metadata_of
 from data_loaders.samplers.base import Sampler
 from data_loaders.samplers.sequential import Sequential
 from data_loaders.samplers.shuffle import Shuffle
 from data_loaders.series import stretches
+from data_loaders.shuffled import ShuffledGather
 from data_loaders.splits.base import Fold, Split
 from data_loaders.splits.share import first_share
 from data_loaders.store import Store
-from data_loaders.stream import Stream
+from data_loaders.stream import Stream, place
 from data_loaders.stream_facts import stream_facts
 from data_loaders.transforms.base import Example, SignalInfo, Transform
 from data_loaders.unit_sets import unit_facts
@@ -79,6 +82,7 @@ class Data(lightning.LightningDataModule):
         self.train_share = train_share
         self._ready = False
         self._fold: Fold | None = None
+        self._shuffled: int | None = None
 
     def setup(self, stage: str | None = None) -> None:
         """Opens the store, cuts windows and makes the folds; called again, does nothing."""
@@ -121,19 +125,36 @@ class Data(lightning.LightningDataModule):
             raise ValueError(f"no fold is in use: call use(fold) with fold from 0 to {len(self.folds) - 1} first")
         return self._fold
 
+    @property
+    def seed(self) -> int:
+        """The seed of the fold in use."""
+        return self._seed
+
     def gather(self, windows: Windows) -> Gather:
         """What turns positions in these windows into batches."""
         return Gather(self.store, windows, self.fields, self.transforms, self.targets, self.subjects, self._seed)
 
+    def shuffled(self, seed: int) -> Data:
+        """The same data, but each window has the signal of another window of its recording: for a control."""
+        other = copy(self)
+        other._shuffled = seed
+        return other
+
     def train_dataloader(self) -> Stream:
         """The endless shuffled stream of the training part."""
-        rank, world_size = _place()
+        rank, world_size = place()
         sampler = self.sampler.bind(self.fold.train, self.batch_size, self._seed, self._reader(self.fold.train))
         return self._stream(sampler, once=False, rank=rank, world_size=world_size)
 
     def val_dataloader(self) -> Stream:
-        """The validation part, in order."""
-        return self.part("val")
+        """The validation part, in order; as draws where training compares several views."""
+        return self.part("val") if self.sampler.n_views == 1 else self.draws("val")
+
+    def draws(self, name: str) -> Stream:
+        """What the sampler draws from a part of the current fold, the same at every pass."""
+        windows = getattr(self.fold, name)
+        sampler = self.sampler.bind(windows, self.batch_size, self._seed, self._reader(windows))
+        return self._stream(sampler, once=True)
 
     def test_dataloader(self) -> Stream:
         """The test part, in order."""
@@ -168,22 +189,7 @@ class Data(lightning.LightningDataModule):
 
     def metadata(self, part: str) -> pd.DataFrame:
         """One row per window of a part, by window id: names, `onset_s` (seconds into the recording), true targets."""
-        windows = getattr(self.fold, part)
-        index = np.arange(len(windows))
-        run, anchor = windows.locate(index)
-        table = windows.metadata.iloc[run].reset_index(drop=True)
-        table = table.assign(onset_s=anchor / table["sfreq"], fold=self._fold_number)
-        for target in self.targets:
-            truth = target.read(windows, index).numpy()
-            named = (
-                np.array(target.classes)[truth]
-                if target.classes
-                else truth[:, 0]
-                if truth.shape[1] == 1
-                else list(truth)
-            )
-            table[f"true_{target.name}"] = named
-        return table.set_index(pd.Index(windows.ids(index), name="window_id"))
+        return metadata_of(getattr(self.fold, part), self.targets, self._fold_number)
 
     def facts(self) -> dict[str, Any]:
         """What encoders and objectives may ask for by name, the same in every fold."""
@@ -211,7 +217,7 @@ class Data(lightning.LightningDataModule):
         if not self.targets:
             return {}
         train, target = self.fold.train, self.targets[0]
-        values = target.read(train, _evenly(len(train), 20 * _FIT_WINDOWS)).numpy()
+        values = target.read(train, evenly(len(train), 20 * _FIT_WINDOWS)).numpy()
         if target.classes:
             return {"class_counts": np.bincount(values, minlength=len(target.classes)).tolist()}
         return {"target_mean": values.mean(0).tolist(), "target_std": values.std(0).clip(1e-12).tolist()}
@@ -269,7 +275,7 @@ class Data(lightning.LightningDataModule):
         fitted: list[Transform] = []
         chain = [t for t in self._transforms if not t.continuous]
         for transform in chain:
-            index = _evenly(len(train), _FIT_WINDOWS)
+            index = evenly(len(train), _FIT_WINDOWS)
             fitted.append(transform.fit(self._examples(train, index, fitted)) if transform.fitted else transform)
         return fitted
 
@@ -286,15 +292,7 @@ class Data(lightning.LightningDataModule):
         return lambda name: self.labels(name, windows)
 
     def _stream(self, sampler: Sampler, **place: Any) -> Stream:
-        return Stream(self.gather(sampler.windows), sampler, threads=self._threads, depth=self._depth, **place)
-
-
-def _place() -> tuple[int, int]:
-    """This process among the ranks."""
-    ready = torch.distributed.is_available() and torch.distributed.is_initialized()
-    return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if ready else (0, 1)
-
-
-def _evenly(n: int, most: int) -> ndarray:
-    """At most `most` positions, spread over all of them."""
-    return np.unique(np.linspace(0, n - 1, min(n, most)).round().astype(np.int64))
+        gather = self.gather(sampler.windows)
+        if self._shuffled is not None:
+            gather = ShuffledGather(gather, self._shuffled)
+        return Stream(gather, sampler, threads=self._threads, depth=self._depth, **place)

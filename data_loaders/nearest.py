@@ -30,14 +30,16 @@ class Nearest:
         if not len(labels) or not np.isfinite(labels).all():
             raise ValueError("labels are empty, NaN or infinite: drop the windows that have none")
         # equal labels stand for the first of them: ties among them are settled here, once
-        self.labels, first = np.unique(labels, axis=0, return_index=True)
-        self.first = first.astype(np.int64)
+        self.labels, first, group = np.unique(labels, axis=0, return_index=True, return_inverse=True)
+        self.first, self.second = first.astype(np.int64), _second(group.reshape(-1), first)
         self.positions = np.arange(len(labels)) if positions is None else positions
         self.n_dims = labels.shape[1]
         self._tree = cKDTree(self.labels) if 1 < self.n_dims <= _MOST_DIMS else None
 
-    def find(self, query: Float[ndarray, "query ..."]) -> Int[ndarray, "query"]:
-        """The position of the label nearest to each query."""
+    def find(
+        self, query: Float[ndarray, "query ..."], apart: Int[ndarray, "query"] | None = None
+    ) -> Int[ndarray, "query"]:
+        """The position of the label nearest to each query; with `apart` of the nearest that is not at that position."""
         query = np.asarray(query, dtype=np.float64).reshape(len(query), -1)
         if query.shape[1] != self.n_dims:
             raise ValueError(f"queries have {query.shape[1]} dimensions and labels {self.n_dims}: give both alike")
@@ -45,7 +47,25 @@ class Nearest:
             row = self._bisected(query[:, 0])
         else:
             row = self._blocked(query) if self._tree is None else self._walked(query, self._tree)
-        return self.positions[self.first[row]]
+        found = self.positions[self.first[row]]
+        if apart is None or len(self.positions) == 1:
+            return found
+        same = np.flatnonzero(found == apart)
+        found[same] = self.positions[[self._other(query[i], int(row[i])) for i in same]]
+        return found
+
+    def _other(self, query: Float[ndarray, "dim"], row: int) -> int:
+        """The nearest label after the first one of a row: an equal one where there is any."""
+        if self.second[row] >= 0:
+            return int(self.second[row])
+        if self.n_dims == 1:
+            rows = np.array([i for i in (row - 1, row + 1) if 0 <= i < len(self.labels)])
+        elif self._tree is not None:
+            rows = self._tree.query(query, k=2)[1]
+            rows = np.append(rows, self._tree.query(self.labels[row], k=2)[1])
+        else:
+            rows = np.argsort(np.square(self.labels - query).sum(1))[:2]
+        return int(self.first[self._row_of(query, rows[rows != row])])
 
     def _bisected(self, query: Float[ndarray, "query"]) -> Int[ndarray, "query"]:
         values = self.labels[:, 0]
@@ -64,10 +84,10 @@ class Nearest:
         radius = distance[:, 0] * (1 + 1e-12)
         for one in np.flatnonzero(distance[:, 1] <= radius):
             among = np.asarray(tree.query_ball_point(query[one], np.nextafter(radius[one], np.inf)))
-            nearest[one] = self._first_of(query[one], among)
+            nearest[one] = self._row_of(query[one], among)
         return nearest
 
-    def _first_of(self, query: Float[ndarray, "dim"], rows: Int[ndarray, "row"]) -> int:
+    def _row_of(self, query: Float[ndarray, "dim"], rows: Int[ndarray, "row"]) -> int:
         distance = np.square(self.labels[rows] - query).sum(1)
         tied = rows[distance == distance.min()]
         return int(tied[self.first[tied].argmin()])
@@ -86,6 +106,14 @@ class Nearest:
         return nearest
 
 
+def _second(group: Int[ndarray, "label"], first: Int[ndarray, "group"]) -> Int[ndarray, "group"]:
+    """The second row of each group of equal labels; -1 where there is only one."""
+    order = np.argsort(group, kind="stable")
+    after = np.searchsorted(group[order], np.arange(len(first))) + 1
+    several = np.bincount(group, minlength=len(first)) > 1
+    return np.where(several, order[np.minimum(after, len(order) - 1)], -1)
+
+
 class NearestWithin:
     """The nearest label among those of one group: a class, a session."""
 
@@ -94,11 +122,16 @@ class NearestWithin:
         members = [np.flatnonzero(groups == group) for group in self.groups]
         self._of: Sequence[Nearest] = [Nearest(labels[rows], rows) for rows in members]
 
-    def find(self, query: Float[ndarray, "query ..."], groups: Int[ndarray, "query"]) -> Int[ndarray, "query"]:
+    def find(
+        self,
+        query: Float[ndarray, "query ..."],
+        groups: Int[ndarray, "query"],
+        apart: Int[ndarray, "query"] | None = None,
+    ) -> Int[ndarray, "query"]:
         """The position of the label nearest to each query, among the labels of the query's group."""
         found = np.empty(len(query), dtype=np.int64)
         for group, nearest in zip(self.groups, self._of, strict=True):
             member = groups == group
             if member.any():
-                found[member] = nearest.find(query[member])
+                found[member] = nearest.find(query[member], None if apart is None else apart[member])
         return found

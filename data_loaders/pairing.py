@@ -37,46 +37,69 @@ class Members:
 
 @dataclass(frozen=True)
 class Ahead:
-    """The windows that have another one `lag` windows after them in their run, numbered without gaps.
+    """For each window the one `seconds` after it in the same segment; -1 where there is none.
 
-    A run never crosses the border of a trial. Without `borders` the whole table counts as one run.
+    Segments are trials, or what lies between gaps: with `borders` nothing is paired across. Windows are found by their
+    place in time, so it does not matter how a split cut the table. Without `borders` the table counts as one stretch.
     """
 
-    lag: int
-    first: Int[ndarray, "run"]
-    valid: Int[ndarray, "run"]
+    partner: Int[ndarray, "window"]
+    valid: Int[ndarray, "paired"]
 
     @classmethod
-    def of(cls, windows: Windows, lag: int, borders: bool = True) -> Ahead:
-        count = windows.count if borders else np.array([len(windows)])
-        return cls(lag, np.cumsum(count) - count, np.maximum(0, count - lag))
+    def of(cls, windows: Windows, seconds: float, borders: bool = True) -> Ahead:
+        """Raises ValueError where no window has another so much later."""
+        partner = _later(windows, seconds) if borders else _further(windows, seconds)
+        valid = np.flatnonzero(partner >= 0)
+        if not len(valid):
+            raise ValueError(
+                f"no segment or run of windows is longer than time_offset={seconds:g} s: tile with a shorter stride, or shorten it"
+            )
+        return cls(partner, valid)
 
-    def __len__(self) -> int:
-        return int(self.valid.sum())
-
-    def nth(self, number: Int[ndarray, "item"]) -> Int[ndarray, "item"]:
-        """The positions of these windows."""
-        ends = np.cumsum(self.valid)
-        run = np.searchsorted(ends, number, side="right")
-        return self.first[run] + number - (ends[run] - self.valid[run])
-
-
-def lag_of(windows: Windows, seconds: float) -> int:
-    """How many windows further `seconds` are. Raises ValueError where no run of windows is long enough."""
-    stride = windows.stride[0] / windows.metadata["sfreq"].iloc[0]
-    lag = max(1, round(seconds / stride))
-    if not (windows.count > lag).any():
-        raise ValueError(
-            f"no run of windows is longer than time_offset={seconds:g} s: tile with a shorter stride, or shorten it"
-        )
-    return lag
+    def changes(self, label: Float[ndarray, "window dim"], borders: bool = True) -> Float[ndarray, "change dim"]:
+        """How the label changes meanwhile; without `borders` also zeros for the windows before which there is none."""
+        found = label[self.partner[self.valid]] - label[self.valid]
+        return found if borders else np.concatenate([np.zeros((len(label) - len(found), label.shape[1])), found])
 
 
-def changes(
-    windows: Windows, label: Float[ndarray, "window dim"], lag: int, borders: bool = True
-) -> Float[ndarray, "change dim"]:
-    """How the label changes over `lag` windows: within runs, or (`borders` False) everywhere, with zeros for the first."""
-    if not borders:
-        return np.concatenate([np.zeros((lag, label.shape[1])), label[lag:] - label[:-lag]])
-    run, _ = windows.locate(np.arange(len(windows)))
-    return (label[lag:] - label[:-lag])[run[lag:] == run[:-lag]]
+def _later(windows: Windows, seconds: float) -> Int[ndarray, "window"]:
+    """Each window's partner, found by time."""
+    run, anchor = windows.locate(np.arange(len(windows)))
+    sfreq = windows.metadata["sfreq"].to_numpy(dtype=float)[run]
+    key = _places(windows)[run] * 2**40 + anchor
+    order = np.argsort(key, kind="stable")
+    lag = np.round(_lag(key[order], sfreq[order], seconds) * sfreq).astype(np.int64)
+    where = np.searchsorted(key[order], key + lag).clip(max=len(key) - 1)
+    return np.where(key[order][where] == key + lag, order[where], -1)
+
+
+def _further(windows: Windows, seconds: float) -> Int[ndarray, "window"]:
+    """Each window's partner by position in the table, across all borders."""
+    run, anchor = windows.locate(np.arange(len(windows)))
+    sfreq = windows.metadata["sfreq"].to_numpy(dtype=float)[run]
+    key = _places(windows)[run] * 2**40 + anchor
+    step = _step(np.sort(key), sfreq)
+    index = np.arange(len(windows)) + max(1, round(seconds / step))
+    return np.where(index < len(windows), index, -1)
+
+
+def _places(windows: Windows) -> Int[ndarray, "run"]:
+    """A number for each run's segment of its recording; runs of a table without segments are trials of their own."""
+    if "segment" not in windows.metadata:
+        return np.arange(len(windows.count))
+    segment = windows.metadata["segment"].to_numpy(dtype=np.int64)
+    return np.unique(np.stack([windows.recording, segment]), axis=1, return_inverse=True)[1].reshape(-1)
+
+
+def _step(key: Int[ndarray, "window"], sfreq: Float[ndarray, "window"]) -> float:
+    """Seconds between neighbouring windows of a segment, as most of them have it."""
+    apart = np.diff(key)
+    near = (apart > 0) & (apart < 2**40 // 2)
+    return float(np.median(apart[near] / sfreq[1:][near])) if near.any() else float("inf")
+
+
+def _lag(key: Int[ndarray, "window"], sfreq: Float[ndarray, "window"], seconds: float) -> float:
+    """The time offset as a whole number of steps, at least one; seconds."""
+    step = _step(key, sfreq)
+    return max(1, round(seconds / step)) * step if np.isfinite(step) else seconds

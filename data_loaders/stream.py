@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from typing import Any
 
 import numpy as np
+import torch
 
 from data_loaders.contracts import Batch
-from data_loaders.gather import Gather
 from data_loaders.samplers.base import Sampler
 
 
@@ -24,7 +24,7 @@ class Stream:
 
     def __init__(
         self,
-        gather: Gather,
+        gather: Callable[..., Batch],
         sampler: Sampler,
         *,
         once: bool,
@@ -90,3 +90,9 @@ class Stream:
 
     def _over(self, step: int) -> bool:
         return self.once and step >= len(self)
+
+
+def place() -> tuple[int, int]:
+    """This process among the ranks."""
+    ready = torch.distributed.is_available() and torch.distributed.is_initialized()
+    return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if ready else (0, 1)

@@ -28,6 +28,7 @@ FOLDERS = {
     "stores/abide": "abide_aal116",
     "stores/nitime": "nitime_fmri",
     "stores/gripforce": "ecog_gripforce",
+    "stores/c_reaching": "perich_miller_reaching",
     "stores/ca1_laps": "ca1_calcium_laps",
 }
 

@@ -47,6 +47,15 @@ class PerSession(Encoder):
         self.session_chans, self.dim = list(session_chans), built[0].dim
         self.encoders = nn.ModuleList(_sharing(built) if share else built)
 
+    @classmethod
+    def of_built(cls, encoders: Sequence[Encoder], session_chans: Sequence[int]) -> PerSession:
+        """From encoders that are there already, one per session."""
+        made = cls.__new__(cls)
+        nn.Module.__init__(made)
+        made.session_chans, made.dim = list(session_chans), encoders[0].dim
+        made.encoders = nn.ModuleList(encoders)
+        return made
+
     def forward(self, batch: Batch) -> Tokens:
         signal = take_signal(batch)
         sessions, rows = torch.unique(batch.session_id), []

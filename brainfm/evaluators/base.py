@@ -45,6 +45,15 @@ class Evaluator(ABC):
     def update(self, prediction: dict[str, Tensor], batch: Batch) -> None:
         """Takes the trained model's predictions `{target: [batch, output]}` for one test batch."""
 
+    def beside(self, others: Mapping[str, dict[str, Tensor]], batch: Batch) -> None:  # noqa: B027
+        """Takes, before `update`, what further trained models predict of the batch: another reading, a control."""
+
+    def measure(self, source: str, losses: Mapping[str, float]) -> None:  # noqa: B027
+        """Takes what a contrastive objective says of one draw from the test part; `source` names a control, or is empty."""
+
+    def embedded(self, source: str, points: ndarray, batch: Batch) -> None:  # noqa: B027
+        """Takes where a contrastive objective puts one test batch [window, dim]."""
+
     @abstractmethod
     def fit_baselines(self, train: Iterable[Batch], test: Iterable[Batch]) -> None:
         """Fits the baselines on the training part and lets them predict the test part."""

@@ -61,6 +61,11 @@ class Decoding(Evaluator):
         self._fitted: dict[str, list[Baseline]] = {}
         self._beside = Outputs()
         self._known = Outputs()
+        self._others: dict[tuple[str, str], ndarray] = {}
+
+    def beside(self, others: Mapping[str, dict[str, Tensor]], batch: Batch) -> None:
+        named = {(model, name): output for model, of in others.items() for name, output in of.items()}
+        self._others = {key: output.float().cpu().numpy() for key, output in named.items()}
 
     def update(self, prediction: dict[str, Tensor], batch: Batch) -> None:
         unknown = sorted(set(prediction) - set(batch.targets))
@@ -68,11 +73,17 @@ class Decoding(Evaluator):
             raise ValueError(
                 f"the model predicts {unknown[0]!r}, batches have {sorted(batch.targets)}: add it to data.targets"
             )
-        self._test.add(batch, self._ours(prediction))
+        self._test.add(batch, self._ours(prediction) | self._others)
+        self._others = {}
 
     def fit_baselines(self, train: Iterable[Batch], test: Iterable[Batch]) -> None:
         wanted = {name: self._suited(name) for name in self._test.targets()}
         if not any(wanted.values()):
+            return
+        if not self._facts.get("same_channels", True):
+            print(
+                "baselines: left out, recordings differ in channels and no classical decoder takes several sets of them"
+            )
             return
         known = gather(train, self.max_windows)
         masked = known.masked or self._test.masked

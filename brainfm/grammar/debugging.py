@@ -14,6 +14,7 @@ from brainfm.grammar.resolve import relinked
 from brainfm.grammar.signature import arguments
 
 MAX_STEPS, BATCH, REPEATS = 10, 16, 20
+_STRETCH = 32
 WINDOWS = {"train": 128, "val": 64, "test": 64}
 
 
@@ -36,8 +37,10 @@ def few_windows(data: Any) -> Any:
     fold = data.folds[0]
     assert is_dataclass(fold)
     assert not isinstance(fold, type)
+    # what is drawn in several views is paired in time, so windows stay together in stretches
+    together = _STRETCH if data.sampler.n_views > 1 else 1
     few = {
-        name: _some(getattr(fold, name), n)
+        name: _some(getattr(fold, name), n, together)
         for name, n in WINDOWS.items()
         if name in {field.name for field in fields(fold)}
     }
@@ -45,10 +48,13 @@ def few_windows(data: Any) -> Any:
     return data
 
 
-def _some(windows: Any, n: int) -> Any:
+def _some(windows: Any, n: int, together: int) -> Any:
     if len(windows) <= n:
         return windows
-    return windows.take(np.sort(np.random.default_rng(0).choice(len(windows), n, replace=False)))
+    if together == 1:
+        return windows.take(np.sort(np.random.default_rng(0).choice(len(windows), n, replace=False)))
+    starts = np.linspace(0, len(windows) - together, n // together).astype(np.int64)
+    return windows.take(np.unique(starts[:, None] + np.arange(together)))
 
 
 def _limited(part: Any, limits: Mapping[str, int]) -> Any:

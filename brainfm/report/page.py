@@ -15,6 +15,7 @@ from brainfm.report import facts
 from brainfm.report.confusion import confusion
 from brainfm.report.curves import learning_curves
 from brainfm.report.drawing import Picture
+from brainfm.report.embeddings import embeddings
 from brainfm.report.headline import Headline, headlines
 from brainfm.report.patterns import patterns_of
 from brainfm.report.results import Results
@@ -49,6 +50,7 @@ def html(run: Results) -> str:
         facts=facts.facts(run),
         targets=[_section(headline, f"t{i}") for i, headline in enumerate(found)],
         curves=learning_curves(run.folds, "curves"),
+        embeddings=embeddings(run.folds, "embedding"),
         patterns=_patterns(run, found[0]),
         flags=facts.flags(run),
         guarded=f"{counted(len(run.folds), 'fold')}, tested {facts.protocol(run)}.",

@@ -13,6 +13,7 @@ import torch
 from brainfm import checkpoints
 from brainfm.objectives.base import Objective
 from brainfm.recipe import Recipe
+from brainfm.run.embedding import control_of, wants_control
 from brainfm.run.folder import RunFolder, plain
 from brainfm.run.judge import conclude, judge, own_scores, show
 from brainfm.run.passing import learned
@@ -73,7 +74,8 @@ def _fit_fold(recipe: Recipe, run: RunFolder, number: int) -> None:
         best = _train(recipe, objective, folder, title, number)
         checkpoints.save(objective, folder, _manifest(recipe, objective, number, best), learned(data.transforms))
     print(f"{title}: predicting the test part, fitting baselines")
-    predictions, scores = judge(recipe, objective)
+    control = control_of(recipe, number, folder, title) if wants_control(recipe, objective) else None
+    predictions, scores = judge(recipe, objective, folder, control)
     checkpoints.note(folder, scores=own_scores(recipe, scores))
     run.save_fold(number, predictions, scores)
 
@@ -87,7 +89,7 @@ def _train(recipe: Recipe, objective: Objective, folder: Path, title: str, numbe
             solved.fit(data.part("train"))
         return {"step": 0, "monitor": None, "value": None}
     assert recipe.optimizer is not None, "a recipe without optimizer is refused where something learns"
-    val = data.part("val") if len(data.fold.val) else None
+    val = data.val_dataloader() if len(data.fold.val) else None
     parts = (recipe.optimizer, recipe.scheduler)
     return train(objective, data.train_dataloader(), val, training, *parts, folder, fold_seed(recipe, number), title)
 

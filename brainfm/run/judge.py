@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
 import pandas as pd
 from rich.console import Console
 from rich.table import Table
 
-from brainfm.objectives.base import Objective
+from brainfm.objectives.base import ContrastiveObjective, Objective
 from brainfm.recipe import Recipe
 from brainfm.report.page import write
+from brainfm.run.embedding import judged, read_out
 from brainfm.run.folder import SUMMARY, RunFolder
 from brainfm.run.maps import write_maps
 from brainfm.run.passing import predicted
@@ -19,8 +24,13 @@ from data_loaders.contracts import SCORE_COLUMNS
 _TRAIN_WINDOWS = 5_000  # of the training part are predicted too: how much better these are widens the intervals
 
 
-def judge(recipe: Recipe, objective: Objective) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """The predictions and the scores of the current fold's test part, baselines among them; none without evaluators."""
+def judge(
+    recipe: Recipe, objective: Objective, folder: Path | None = None, control: Any = None
+) -> tuple[pd.DataFrame, pd.DataFrame]:
+    """The predictions and the scores of the current fold's test part, baselines among them; none without evaluators.
+
+    An embedding is read out first, beside that of `control`; its points are kept in `folder`.
+    """
     data, evaluators = recipe.data, recipe.fresh_evaluators()
     if not evaluators:
         return pd.DataFrame(), pd.DataFrame(columns=pd.Index(SCORE_COLUMNS))
@@ -28,20 +38,35 @@ def judge(recipe: Recipe, objective: Objective) -> tuple[pd.DataFrame, pd.DataFr
         evaluator.begin(model_name(recipe), data.targets, data.facts())
     with reproducible(recipe.seed):
         device = device_of(Training(**recipe.trainer))
-        for prediction, batch in predicted(objective, data.part("test"), device):
+        for prediction, batch, others in _passes(recipe, objective, evaluators, device, folder, control):
             for evaluator in evaluators:
+                evaluator.beside(others, batch)
                 evaluator.update(prediction, batch)
         table = data.metadata("test").assign(seed=recipe.seed)
         for evaluator in evaluators:
             evaluator.fit_baselines(data.part("train"), data.part("test"))
-        for prediction, batch in predicted(objective, data.part("train", at_most=_TRAIN_WINDOWS), device):
-            for evaluator in evaluators:
-                evaluator.update_train(prediction, batch)
+        if not isinstance(objective, ContrastiveObjective):
+            for prediction, batch in predicted(objective, data.part("train", at_most=_TRAIN_WINDOWS), device):
+                for evaluator in evaluators:
+                    evaluator.update_train(prediction, batch)
         scores = [evaluator.compute(table).rows for evaluator in evaluators]
     # two evaluators hold the same predictions of the trained model
     predictions = pd.concat([evaluator.predictions for evaluator in evaluators]).reset_index()
     once = predictions.drop_duplicates(["window_id", "model", "target"]).set_index("window_id")
     return once, pd.concat(scores, ignore_index=True)
+
+
+def _passes(
+    recipe: Recipe, objective: Objective, evaluators: list[Any], device: Any, folder: Path | None, control: Any
+) -> Iterator[tuple[dict[str, Any], Any, dict[str, Any]]]:
+    """Each test batch with what the model predicts, and what other trained models do."""
+    if isinstance(objective, ContrastiveObjective):
+        models = judged(recipe, objective, control)
+        yield from read_out(models, model_name(recipe), device, evaluators, folder)
+    else:
+        yield from (
+            (prediction, batch, {}) for prediction, batch in predicted(objective, recipe.data.part("test"), device)
+        )
 
 
 def model_name(recipe: Recipe) -> str:

@@ -14,6 +14,7 @@ from brainfm import checkpoints
 from brainfm.grammar.resolve import opened
 from brainfm.objectives.base import Objective
 from brainfm.recipe import Recipe
+from brainfm.run.embedding import control_of, wants_control
 from brainfm.run.folder import PREDICTIONS, RunFolder
 from brainfm.run.judge import conclude, judge, show
 from brainfm.run.passing import in_order, predicted, relearned
@@ -32,7 +33,11 @@ def evaluate(path: Path) -> pd.DataFrame:
     with alone(path):
         for number in range(len(recipe.data.folds)):
             objective = _restored(recipe, run, number)
-            run.save_fold(number, *judge(recipe, objective))
+            folder = run.fold(number)
+            control = (
+                control_of(recipe, number, folder, f"fold {number + 1}") if wants_control(recipe, objective) else None
+            )
+            run.save_fold(number, *judge(recipe, objective, folder, control))
         show(run, conclude(run, recipe))
     return run.scores(len(recipe.data.folds))
 

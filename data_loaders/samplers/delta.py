@@ -26,4 +26,4 @@ class Delta(ContrastiveSampler):
 
     def positive(self, reference: Int[ndarray, "item"], place: Int[ndarray, "item"]) -> Int[ndarray, "item"]:
         noise = normal(place, self._label.shape[1], self.seed, 2)
-        return self._nearest.find(self._label[reference] + self.delta * noise)
+        return self._nearest.find(self._label[reference] + self.delta * noise, reference)

@@ -7,7 +7,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from data_loaders.nearest import Nearest
-from data_loaders.pairing import Ahead, changes, lag_of
+from data_loaders.pairing import Ahead
 from data_loaders.samplers.base import ContrastiveSampler, Labels, values
 
 
@@ -25,21 +25,21 @@ class Hybrid(ContrastiveSampler):
     def prepare(self, labels: Labels) -> None:
         self._label = values(labels, self.labels, len(self.windows))
         self._nearest = Nearest(self._label)
-        lag = lag_of(self.windows, self.time_offset)
-        self._change, self._ahead = changes(self.windows, self._label, lag), Ahead.of(self.windows, lag)
+        self._ahead = Ahead.of(self.windows, self.time_offset)
+        self._change = self._ahead.changes(self._label)
 
     def reference(self, place: Int[ndarray, "item"], view: int) -> Int[ndarray, "item"]:
-        return self._ahead.nth(self.choose(place, view, len(self._ahead)))
+        return self._ahead.valid[self.choose(place, view, len(self._ahead.valid))]
 
     def references(self) -> Int[ndarray, "window"]:
-        return self._ahead.nth(np.arange(len(self._ahead)))
+        return self._ahead.valid
 
     def positive(self, reference: Int[ndarray, "item"], place: Int[ndarray, "item"]) -> Int[ndarray, "item"]:
         change = self._change[self.choose(place, 2, len(self._change))]
-        return self._nearest.find(self._label[reference] + change)
+        return self._nearest.find(self._label[reference] + change, reference)
 
     def views(
         self, reference: Int[ndarray, "item"], negative: Int[ndarray, "item"], place: Int[ndarray, "item"]
     ) -> Int[ndarray, "view item"]:
         behaviour = self.positive(reference, place)
-        return np.stack([reference, behaviour, negative, reference + self._ahead.lag])
+        return np.stack([reference, behaviour, negative, self._ahead.partner[reference]])

@@ -8,7 +8,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from data_loaders.nearest import NearestWithin
-from data_loaders.pairing import Members, changes, lag_of
+from data_loaders.pairing import Ahead, Members
 from data_loaders.samplers.base import ContrastiveSampler, Labels, classes, values
 
 
@@ -31,8 +31,8 @@ class Mixed(ContrastiveSampler):
         self._label = values(labels, self.labels, len(self.windows))
         self._members = Members.of(classes(labels, self.classes, len(self.windows)))
         self._nearest = NearestWithin(self._label, self._members.codes)
-        lag = lag_of(self.windows, self.time_offset)
-        self._change = changes(self.windows, self._label, lag, borders=self.compat is None)
+        borders = self.compat is None
+        self._change = Ahead.of(self.windows, self.time_offset, borders).changes(self._label, borders)
 
     def reference(self, place: Int[ndarray, "item"], view: int) -> Int[ndarray, "item"]:
         code = self.choose(place, 10 + view, len(self._members.count))
@@ -40,4 +40,6 @@ class Mixed(ContrastiveSampler):
 
     def positive(self, reference: Int[ndarray, "item"], place: Int[ndarray, "item"]) -> Int[ndarray, "item"]:
         change = self._change[self.choose(place, 2, len(self._change))]
-        return self._nearest.find(self._label[reference] + change, self._members.codes[reference])
+        return self._nearest.find(
+            self._label[reference] + change, self._members.codes[reference], reference if self.compat is None else None
+        )

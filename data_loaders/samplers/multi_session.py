@@ -7,7 +7,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from data_loaders.nearest import NearestWithin
-from data_loaders.pairing import Members, changes, lag_of
+from data_loaders.pairing import Ahead, Members
 from data_loaders.samplers.base import ContrastiveSampler, Labels, across, values
 
 
@@ -26,7 +26,7 @@ class MultiSession(ContrastiveSampler):
         self._label = values(labels, self.labels, len(self.windows))
         session = across(self.windows)
         self._members, self._nearest = Members.of(session), NearestWithin(self._label, session)
-        self._change = changes(self.windows, self._label, lag_of(self.windows, self.time_offset))
+        self._change = Ahead.of(self.windows, self.time_offset).changes(self._label)
 
     def reference(self, place: Int[ndarray, "item"], view: int) -> Int[ndarray, "item"]:
         session = np.mod(place, len(self._members.count))
@@ -35,4 +35,4 @@ class MultiSession(ContrastiveSampler):
     def positive(self, reference: Int[ndarray, "item"], place: Int[ndarray, "item"]) -> Int[ndarray, "item"]:
         change = self._change[self.choose(place, 2, len(self._change))]
         dealt = self._members.codes[reference][self.permuted(place)]
-        return self._nearest.find(self._label[reference] + change, dealt)
+        return self._nearest.find(self._label[reference] + change, dealt, reference)

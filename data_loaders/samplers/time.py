@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from typing import Literal
 
-import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from data_loaders.pairing import Ahead, lag_of
+from data_loaders.pairing import Ahead
 from data_loaders.samplers.base import ContrastiveSampler, Labels
 
 
@@ -24,14 +23,13 @@ class Time(ContrastiveSampler):
         self.time_offset, self.compat = time_offset, compat
 
     def prepare(self, labels: Labels) -> None:
-        lag = lag_of(self.windows, self.time_offset)
-        self._ahead = Ahead.of(self.windows, lag, borders=self.compat is None)
+        self._ahead = Ahead.of(self.windows, self.time_offset, borders=self.compat is None)
 
     def reference(self, place: Int[ndarray, "item"], view: int) -> Int[ndarray, "item"]:
-        return self._ahead.nth(self.choose(place, view, len(self._ahead)))
+        return self._ahead.valid[self.choose(place, view, len(self._ahead.valid))]
 
     def references(self) -> Int[ndarray, "window"]:
-        return self._ahead.nth(np.arange(len(self._ahead)))
+        return self._ahead.valid
 
     def positive(self, reference: Int[ndarray, "item"], place: Int[ndarray, "item"]) -> Int[ndarray, "item"]:
-        return reference + self._ahead.lag
+        return self._ahead.partner[reference]

@@ -7,7 +7,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from data_loaders.nearest import NearestWithin
-from data_loaders.pairing import Members, changes, lag_of
+from data_loaders.pairing import Ahead, Members
 from data_loaders.samplers.base import ContrastiveSampler, Labels, across, values
 
 
@@ -26,7 +26,7 @@ class Unified(ContrastiveSampler):
         self._label = values(labels, self.labels, len(self.windows))
         session = across(self.windows)
         self._members, self._nearest = Members.of(session), NearestWithin(self._label, session)
-        self._change = changes(self.windows, self._label, lag_of(self.windows, self.time_offset))
+        self._change = Ahead.of(self.windows, self.time_offset).changes(self._label)
         if self.batch_size % len(self._members.count):
             n = len(self._members.count)
             raise ValueError(

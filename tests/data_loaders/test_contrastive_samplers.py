@@ -1,6 +1,7 @@
 """Contrastive samplers: pure in (seed, step), positives where the rule says, borders and classes respected."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from data_loaders.pairing import changes
+from data_loaders.pairing import Ahead
 from data_loaders.samplers.base import ContrastiveSampler, Sampler
 from data_loaders.samplers.delta import Delta
 from data_loaders.samplers.discrete import Discrete
@@ -88,12 +89,22 @@ def test_the_paper_lets_positives_cross_the_border_of_a_trial() -> None:
 
 def test_changes_of_labels_do_not_cross_borders_and_in_the_paper_begin_with_zeros() -> None:
     label = np.linspace(0, 1, 11)[:, None]
-    found = changes(runs(11), label, 2, borders=False)
+    found = Ahead.of(runs(11), 0.02, borders=False).changes(label, borders=False)
     assert np.allclose(found[:2], 0)
     assert np.allclose(found[2:], 0.2)
     jump = np.concatenate([np.zeros(6), np.full(5, 100.0)])[:, None]
-    assert np.abs(changes(runs(6, 5), jump, 2)).max() == 0
-    assert np.abs(changes(runs(6, 5), jump, 2, borders=False)).max() == 100
+    assert np.abs(Ahead.of(runs(6, 5), 0.02).changes(jump)).max() == 0
+    assert np.abs(Ahead.of(runs(6, 5), 0.02, borders=False).changes(jump, borders=False)).max() == 100
+
+
+def test_how_a_split_cut_the_table_does_not_matter() -> None:
+    whole = replace(runs(40, 30), metadata=runs(40, 30).metadata.assign(segment=[0, 1]))
+    apart = whole.take(np.random.default_rng(0).permutation(70))
+    for table in (whole, apart):
+        _, anchor = table.locate(np.arange(70))
+        ahead = Ahead.of(table, 0.03)
+        assert len(ahead.valid) == 37 + 27
+        assert (anchor[ahead.partner[ahead.valid]] - anchor[ahead.valid] == 3).all()
 
 
 def test_delta_moves_labels_by_normal_noise_of_that_size() -> None:
@@ -151,7 +162,7 @@ def test_labels_of_another_length_and_nan_are_refused_by_name() -> None:
 
 
 def test_a_time_offset_longer_than_every_trial_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"no run of windows is longer than time_offset=0.5"):
+    with pytest.raises(ValueError, match=r"longer than time_offset=0.5"):
         bound(Time(0.5), runs(40, 30))
 
 
@@ -162,6 +173,7 @@ def test_mixed_positives_have_the_class_and_the_nearest_moved_label() -> None:
     ).draw(1)
     assert (trial[reference] == trial[positive]).all()
     last = np.array([99, 399, 499])[np.searchsorted([0, 5, 6], trial[reference])]
+    last = last - (reference == last)
     assert np.array_equal(positive, np.minimum(reference + 5, last))
     assert np.allclose(np.bincount(trial[reference])[[0, 5, 6]] / 3000, 1 / 3, atol=0.03)
 
@@ -170,7 +182,7 @@ def test_hybrid_has_a_positive_by_behaviour_and_one_by_time() -> None:
     position = np.linspace(0, 1, 200)
     reference, behaviour, negative, time = bound(Hybrid(["position"], 0.03), runs(200), 256, position=position).draw(0)
     assert np.array_equal(time, reference + 3)
-    assert np.array_equal(behaviour, np.minimum(reference + 3, 199))
+    assert np.array_equal(behaviour, np.minimum(reference + 3, 199))  # the last three have no positive by time
     assert not np.array_equal(reference, negative)
 
 
@@ -228,3 +240,14 @@ def test_a_batch_may_be_larger_than_the_session() -> None:
     drawn = bound(TimeDelta(["position"]), runs(20), 500, position=np.linspace(0, 1, 20)).draw(0)
     assert drawn.shape == (3, 500)
     assert set(drawn[0].tolist()) == set(range(20))
+
+
+@pytest.mark.parametrize("compat", [None, "paper"])
+def test_no_window_is_its_own_positive_but_in_the_paper(compat: Any) -> None:
+    label = np.random.default_rng(0).standard_normal((300, 4))
+    label[100:120] = label[100]
+    still = TimeDelta(["position"], 0.01, compat)
+    label[:, 0] = np.sort(label[:, 0])
+    reference, positive, _ = bound(still, runs(300), 4000, position=label).draw(0)
+    assert (reference == positive).any() == (compat == "paper")
+    assert ((positive >= 0) & (positive < 300)).all()

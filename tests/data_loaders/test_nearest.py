@@ -55,3 +55,16 @@ def test_labels_that_hold_nan_are_refused() -> None:
 def test_queries_of_another_width_are_refused() -> None:
     with pytest.raises(ValueError, match="2 dimensions"):
         Nearest(np.zeros(4)).find(np.zeros((3, 2)))
+
+
+@given(n_dims=st.sampled_from([1, 2, 11]), size=st.integers(2, 40), seed=st.integers(0, 2**32 - 1))
+def test_the_nearest_apart_from_one_is_as_near_as_comparing_all_others_finds(n_dims: int, size: int, seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    labels, query = (rng.integers(-3, 3, (n, n_dims)) / 2 for n in (size, 20))
+    apart = rng.integers(0, size, 20)
+    found = Nearest(labels).find(query, apart)
+    distance = np.square(labels[None] - query[:, None]).sum(2)
+    distance[np.arange(20), apart] = np.inf
+    assert (found != apart).all()
+    # of as near ones, which is left open where the nearest of all was left out
+    assert np.allclose(distance[np.arange(20), found], distance.min(1))
