@@ -49,9 +49,9 @@ def recipes() -> dict[str, Path]:
     return {path.relative_to(folder).with_suffix("").as_posix(): path for path in sorted(folder.rglob("*.yaml"))}
 
 
-def studies() -> dict[str, Path]:
-    """The public datasets that the package knows how to read, by name: sidecars to copy into their folders."""
-    return {path.stem: path for path in sorted((Path(__file__).parents[2] / "data_loaders" / "studies").glob("*.yaml"))}
+def studies() -> dict[str, str]:
+    """The public datasets that the package knows, by name, and what they are."""
+    return {known.path.split(".")[-2]: known.summary for known in leaves("Study")}
 
 
 def header(path: Path) -> str:

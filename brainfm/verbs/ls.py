@@ -42,7 +42,7 @@ def listed(kind: str) -> list[tuple[str, str]]:
     if kind == "recipes":
         return [(name, header(path)) for name, path in recipes().items()]
     if kind == "studies":
-        return [(name, header(path)) for name, path in studies().items()]
+        return list(studies().items())
     return [(item.path, item.summary) for item in leaves(FAMILIES[kind])]
 
 
