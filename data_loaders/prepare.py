@@ -3,13 +3,12 @@
 from __future__ import annotations
 
 import difflib
-import gc
 import importlib
 import inspect
 import pkgutil
 from collections import Counter, defaultdict
 from collections.abc import Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +16,8 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 
 import data_loaders.modalities
-from data_loaders import studies
+from data_loaders import studies, workers
 from data_loaders.bucket.address import is_remote, local
-from data_loaders.contracts import Recording
 from data_loaders.locks import alone
 from data_loaders.modalities.base import Reader, Source
 from data_loaders.shelf import Shelf
@@ -33,6 +31,7 @@ def prepare(
     sidecar: str | Path | None = None,
     storage_options: Mapping[str, Any] | None = None,
     keep: Mapping[str, Any] | None = None,
+    jobs: int = 1,
 ) -> Path | str:
     """Writes every recording below `source` (a folder or a file) into the store at `dest`, and returns `dest`.
 
@@ -42,10 +41,14 @@ def prepare(
     package describes (`data_loaders.studies`); it is kept in the store. `keep` says which sorted units and imaged cells
     come in (`data_loaders.formats.keep`), and goes before what sidecars say.
 
+    `jobs` recordings are converted at a time, each in a process of its own; the store is the same for any number.
+
     May be stopped at any moment and called again: finished recordings stay, sources that changed are read anew. All
     decisions are printed. Raises ValueError at the end, after everything else is written, where a recording failed; at once
     where another process writes this store.
     """
+    if jobs < 1:
+        raise ValueError(f"jobs is {jobs}, expected at least 1 process")
     root, console = Path(source), Console(highlight=False, soft_wrap=True)
     if not root.exists():
         raise ValueError(f"{root} does not exist: give the folder or the file that holds the recordings")
@@ -53,7 +56,7 @@ def prepare(
     with alone(shelf.folder), _progress(console) as progress:
         task = progress.add_task("looking", total=None, count="")
         found = find(root if sidecar is None else studies.pointed(sidecar, root, shelf.folder), modality, keep)
-        outcome = _convert(found, shelf, progress, task)
+        outcome = _convert(found, shelf, jobs, progress, task)
     outcome.tell(console, found, root, dest)
     return dest if is_remote(dest) else local(dest)
 
@@ -124,50 +127,37 @@ class _Outcome:
             raise ValueError("\n".join([f"{len(lines)} of {len(found)} recordings could not be prepared:", *lines]))
 
 
-def _convert(found: list[tuple[Reader, Source]], shelf: Shelf, progress: Progress, task: TaskID) -> _Outcome:
+def _convert(found: list[tuple[Reader, Source]], shelf: Shelf, jobs: int, progress: Progress, task: TaskID) -> _Outcome:
     outcome = _Outcome()
-    progress.update(task, total=sum(_size(source) for _, source in found))
+    progress.update(task, total=sum(_size(source) for _, source in found), count=f"0/{len(found)}")
     with Writer(shelf) as writer:
-        for index, (reader, source) in enumerate(found):
-            progress.update(task, description=source.path.name, count=f"{index}/{len(found)}")
-            if writer.done(source.key):
-                outcome.kept += 1
-            else:
-                _one(reader, source, writer, outcome, progress.console)
+        todo = [pair for pair in found if not writer.done(pair[1].key)]
+        outcome.kept = len(found) - len(todo)
+        progress.advance(task, sum(_size(source) for _, source in found) - sum(_size(source) for _, source in todo))
+        for number, (source, made) in enumerate(workers.made(todo, shelf.folder, jobs), outcome.kept + 1):
+            _adopt(source, made, writer, outcome, progress.console)
             progress.advance(task, _size(source))
+            progress.update(task, description=source.path.name, count=f"{number}/{len(found)}")
         _drop_stale(writer, [source for _, source in found])
         progress.update(task, description="done", count=f"{len(found)}/{len(found)}")
-    gc.unfreeze()
     return outcome
 
 
-def _one(reader: Reader, source: Source, writer: Writer, outcome: _Outcome, console: Console) -> None:
+def _adopt(source: Source, made: workers.Made, writer: Writer, outcome: _Outcome, console: Console) -> None:
+    """In the order of the sources, however fast each was, so that the store does not depend on the number of processes."""
     try:
-        # the absolute path tells two files apart that have the same name
-        recording = replace(reader.read(source), source=str(source.path.resolve()))
-        writer.write(recording, source.key)
-    except Exception as error:  # whatever a reader library raises: told at the end, and the others go on
+        if made.error is not None or made.aside is None:
+            raise made.error or ValueError("nothing was made of it")
+        writer.adopt(made.aside)
+    except Exception as error:  # whatever a reader library raised: told at the end, and the others go on
         outcome.failed.append((source, error))
         console.print(f"{source.path}: failed: {error}", markup=False)
         return
     outcome.written += 1
-    _tell_decisions(recording, outcome, console)
-    del recording
-    _collect()
-
-
-def _collect() -> None:
-    """Reader libraries leave cycles behind that hold the signal: collected now, memory stays at one recording."""
-    gc.collect()
-    # what outlived this recording (the imported libraries) is not searched again: 0.3 s less per recording
-    gc.freeze()
-
-
-def _tell_decisions(recording: Recording, outcome: _Outcome, console: Console) -> None:
-    for decision in recording.decisions:
+    for decision in made.decisions:
         if not outcome.decisions[decision]:
-            console.print(f"{recording.name}: {decision}", markup=False)
-        outcome.decisions[decision].append(recording.name)
+            console.print(f"{made.name}: {decision}", markup=False)
+        outcome.decisions[decision].append(made.name)
 
 
 def _check_distinct(found: list[tuple[Reader, Source]]) -> None:

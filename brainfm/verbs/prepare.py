@@ -11,9 +11,11 @@ import yaml
 
 from brainfm.grammar.known import studies
 from brainfm.grammar.nearest import RecipeError, nearest
+from brainfm.verbs.download import folder
 
 EXAMPLES = """\
   brainfm prepare ~/data/eegmat stores/eegmat --sidecar eegmat
+  brainfm prepare eegmat stores/eegmat -j 4         what `brainfm download eegmat` fetched, four recordings at a time
   brainfm prepare reaching stores/reaching          a sample that comes with the package
   brainfm prepare --config quickstart
   brainfm prepare ~/data/eegmat --config decode/eegmat
@@ -30,6 +32,14 @@ def flags(parser: ArgumentParser) -> None:
         "--sidecar", help="a YAML file that says what the files do not, or a study (`brainfm ls studies`)"
     )
     parser.add_argument("--keep", help="which units or cells: '{quality: [good], rate: {min: 0.5}, region: [CA1]}'")
+    parser.add_argument(
+        "-j",
+        "--jobs",
+        type=int,
+        default=1,
+        metavar="N",
+        help="how many recordings to convert at a time, each in its own process",
+    )
 
 
 def run(args: Namespace) -> None:
@@ -39,19 +49,26 @@ def run(args: Namespace) -> None:
     from data_loaders.prepare import prepare
 
     for source, dest, options in asked:
-        prepare(source_folder(source), dest, **options)
+        prepare(source_folder(source), dest, **options, jobs=args.jobs)
 
 
 def source_folder(source: str) -> Path:
-    """The folder or file of that name, else the sample that comes with the package. Raises RecipeError."""
+    """The folder or file of that name, else what was downloaded of a study, else a sample. Raises RecipeError."""
     from data_loaders import samples
 
     path = Path(source).expanduser()
     if path.exists():
         return path
     if source in studies():
-        repair = f"get it, then `brainfm prepare ITS_FOLDER stores/{source} --sidecar {source}`"
-        raise RecipeError(f"{source!r} is a dataset that does not come with the package: {repair}")
+        downloaded = folder(source)
+        if downloaded.is_dir():
+            return downloaded
+        repair = (
+            f"`brainfm download {source}` first, or `brainfm prepare ITS_FOLDER stores/{source} --sidecar {source}`"
+        )
+        raise RecipeError(
+            f"{source!r} is a study that does not come with the package, and {downloaded} is not there: {repair}"
+        )
     if source == "FOLDER":
         raise RecipeError(f"FOLDER stands for where you keep the recordings: write {_HERE}")
     try:
