@@ -12,7 +12,10 @@ from typing import Any, ClassVar, NoReturn
 
 from brainfm.grammar.nearest import nearest
 
-VERBS = ("quickstart", "inspect", "prepare", "features", "ls", "cp", "validate", "fit", "evaluate", "predict", "report")
+VERBS = (
+    "quickstart", "inspect", "download", "prepare", "features", "data", "ls", "cp",
+    "validate", "fit", "evaluate", "predict", "report",
+)  # fmt: skip
 # the flat keys of a recipe, each of which can be set as a flag
 KEYS = (
     "data", "encoder", "objective", "evaluators", "optimizer", "scheduler",

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
 
 _MOST_OUTPUTS, _COLUMNS = 4, 4
-_HEAD = 0.095  # metres: the radius of the head that mne draws
+HEAD = 0.095  # metres: the radius of the head that mne draws
 _UNITS = {"eeg": (1e6, "µV"), "mag": (1e15, "fT"), "grad": (1e13, "fT/cm")}
 
 
@@ -67,7 +67,7 @@ def flattened(positions: Float[ndarray, "channel 3"]) -> Float[ndarray, "channel
     """Positions on the head (metres), unrolled from the crown so that distances from it are kept."""
     x, y, z = (positions - _centre(positions)).T
     from_crown = np.arctan2(np.hypot(x, y), z)
-    radius = _HEAD * from_crown / (np.pi / 2)
+    radius = HEAD * from_crown / (np.pi / 2)
     around = np.arctan2(y, x)
     return np.stack([radius * np.cos(around), radius * np.sin(around)], axis=1)
 
@@ -92,7 +92,7 @@ def _draw(axes: Axes, panel: Panel) -> None:
 
     largest = float(np.abs(panel.values).max()) or 1.0
     image, _ = mne.viz.plot_topomap(
-        panel.values, panel.places, axes=axes, show=False, contours=0, sensors=True, sphere=_HEAD, extrapolate="local",
+        panel.values, panel.places, axes=axes, show=False, contours=0, sensors=True, sphere=HEAD, extrapolate="local",
         cmap="RdBu_r" if panel.signed else "Reds", vlim=(-largest if panel.signed else 0, largest),
     )  # fmt: skip
     for line in axes.lines:
