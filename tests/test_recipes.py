@@ -10,6 +10,7 @@ import pytest
 import yaml
 
 from brainfm.grammar.known import recipes
+from brainfm.grammar.stores import sources_of, stores_of
 from brainfm.recipe import Recipe
 from data_loaders import samples
 from data_loaders.attach import attach
@@ -20,6 +21,8 @@ from data_loaders.store import Store
 # where the datasets that do not ship lie among the real recordings that tests may use
 FOLDERS = {
     "stores/eegmat": "eegmat_31s",
+    "stores/meg_sample": "mne_meg_sample",
+    "stores/gripforce": "ecog_gripforce",
     "stores/p300": "p300_br41n",
     "stores/ssvep": "ssvep_trca",
     "stores/c_20131003": "perich_miller_reaching",
@@ -27,7 +30,6 @@ FOLDERS = {
     "stores/alice": "alice_fmri_roi",
     "stores/abide": "abide_aal116",
     "stores/nitime": "nitime_fmri",
-    "stores/gripforce": "ecog_gripforce",
     "stores/c_reaching": "perich_miller_reaching",
     "stores/ca1_laps": "ca1_calcium_laps",
 }
@@ -45,11 +47,11 @@ def test_one_batch_of_every_recipe_runs(
 ) -> None:
     path = recipes()[name]
     recipe = yaml.safe_load(path.read_text())
-    store, asked = recipe["data"]["init_args"]["store"], dict(recipe["prepare"])
-    source = _source(asked.pop("source"), store, shared_data)
     monkeypatch.chdir(stores)
-    prepare(source, store, **asked)
-    _stand_in(Path(store), recipe["data"]["init_args"]["fields"])
+    for store, asked in zip(stores_of(recipe), sources_of(recipe), strict=True):
+        source = _source(asked["source"], store, shared_data)
+        prepare(source, store, **{key: value for key, value in asked.items() if key != "source"})
+        _stand_in(Path(store), recipe["data"]["init_args"]["fields"])
     losses = Recipe.read([path]).rehearse()
     assert losses["loss"] == pytest.approx(losses["loss"], nan_ok=False)
 

@@ -45,7 +45,7 @@ class PatchTransformer(PatchEncoder):
         self.content = nn.Linear(self.n_samples, dim)
         self.place = FourierCode(3, dim, shortest=0.02, longest=0.5)
         self.moment = FourierCode(1, dim, shortest=2 * patch, longest=320 * patch)
-        self.blocks = nn.ModuleList([Block(dim, n_heads, dropout) for _ in range(depth)])
+        self.blocks = nn.ModuleList([Block(dim, n_heads, dropout, unit=patch) for _ in range(depth)])
         self.norm = nn.LayerNorm(dim)
 
     def patches(
@@ -70,5 +70,5 @@ class PatchTransformer(PatchEncoder):
     def mix(self, tokens: Tokens) -> Tokens:
         x, mask = tokens.embedding, None if tokens.mask.all() else tokens.mask
         for block in self.blocks:
-            x = block(x, mask)
+            x = block(x, mask, tokens.time)
         return Tokens(self.norm(x), tokens.mask, tokens.time, tokens.channel)

@@ -93,7 +93,7 @@ class Reconstruction(Evaluator):
             {
                 "model": m, "target": target, "metric": "r2", "value": float(np.mean(each[m])),
                 **_interval(of, subject, cluster, weights, each[m]), "chance": 0.0, "chance_high": np.nan, "p": np.nan,
-                "n_subjects": len(each[m]), "n_samples": int(of["n_hidden"].sum()), "level": "subject",
+                "n_subjects": len(each[m]), "n_samples": len(of), "level": "subject",
                 "interval": f"expanded percentile bootstrap over {cluster.name} ({self.n_bootstraps} resamples)",
                 "null": "the mean of a channel's visible patches", **_lead(each[ours], each[m], m == ours), "chosen": "",
             }
@@ -114,14 +114,15 @@ def _sums(values: ndarray, truth: ndarray, hidden: ndarray) -> dict[str, float]:
 def _rows(table: pd.DataFrame, ours: str) -> pd.DataFrame:
     """R2 of each model, study, subject and fold."""
     keys = ["model", "target", "subject", "fold", "seed"]
-    summed = table.groupby(keys, sort=False)[[*_SUMS, "n_hidden"]].sum().reset_index()
+    grouped = table.groupby(keys, sort=False)
+    summed = grouped[list(_SUMS)].sum().assign(n_samples=grouped.size()).reset_index()
     rows = summed.assign(
         value=1 - summed["error"] / summed["total"], metric="r2", chance=0.0, ceiling=np.nan, chosen=""
     )
     others = rows[rows["model"] != ours].groupby(["target", "model"])["value"].mean()
     best = {target: str(of.idxmax()[1]) for target, of in others.groupby("target")}
     chosen = rows[rows["model"] == rows["target"].map(best)].set_index(keys[1:])["value"].rename("baseline")
-    rows = rows.join(chosen, on=keys[1:]).rename(columns={"n_hidden": "n_samples"})
+    rows = rows.join(chosen, on=keys[1:])
     return rows[[*SCORE_COLUMNS, "chosen"]]
 
 

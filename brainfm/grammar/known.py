@@ -50,8 +50,10 @@ def recipes() -> dict[str, Path]:
 
 
 def studies() -> dict[str, str]:
-    """The public datasets that the package knows, by name, and what they are."""
-    return {known.path.split(".")[-2]: known.summary for known in leaves("Study")}
+    """The public datasets that the package knows, by name, and what they are: classes, and sidecars that have none."""
+    folder = Path(__file__).parents[2] / "data_loaders" / "studies"
+    written = {known.path.split(".")[-2]: known.summary for known in leaves("Study") if known.name != "Described"}
+    return dict(sorted(({path.stem: header(path) for path in folder.glob("*.yaml")} | written).items()))
 
 
 def header(path: Path) -> str:

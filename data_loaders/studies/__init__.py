@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import difflib
 import importlib
-import pkgutil
+import importlib.util
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -15,21 +15,25 @@ if TYPE_CHECKING:
 
 
 def names() -> list[str]:
-    """The studies, sorted.
+    """The studies, sorted: every Python file with a Study, and every sidecar without one.
 
     >>> "eegmat" in names()
     True
     """
-    return sorted(module.name for module in pkgutil.iter_modules(__path__) if module.name != "base")
+    files = [file for folder in __path__ for file in Path(folder).iterdir()]
+    written = {file.stem for file in files if file.suffix == ".py" and "(Study):" in file.read_text(encoding="utf-8")}
+    return sorted((written | {file.stem for file in files if file.suffix == ".yaml"}) - {"base"})
 
 
 def find(name: str) -> Study:
     """The study of that name. Raises ValueError with the nearest one."""
-    from data_loaders.studies.base import Study
+    from data_loaders.studies.base import Described, Study
 
     if name not in names():
         near = difflib.get_close_matches(name, names(), n=1, cutoff=0.0)[0]
         raise ValueError(f"there is no study {name!r}: did you mean {near!r}? (`brainfm ls studies`)")
+    if importlib.util.find_spec(f"{__name__}.{name}") is None:
+        return Described(next(path for folder in __path__ if (path := Path(folder) / f"{name}.yaml").is_file()))
     module = importlib.import_module(f"{__name__}.{name}")
     return next(
         c()

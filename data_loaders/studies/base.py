@@ -7,7 +7,7 @@ import inspect
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any
 
 import yaml
 
@@ -26,17 +26,17 @@ class Study(ABC):
     downloaded on its own, `default` the one that is taken where none is asked for.
     """
 
-    title: ClassVar[str]
-    url: ClassVar[str]
-    licence: ClassVar[str]
-    citation: ClassVar[str]
-    modality: ClassVar[str]
-    n_subjects: ClassVar[int | None] = None
-    n_sessions: ClassVar[int | None] = None
-    hours: ClassVar[float | None] = None
-    size: ClassVar[int | None] = None
-    parts: ClassVar[Sequence[str]] = ()
-    default: ClassVar[str | None] = None
+    title: str
+    url: str
+    licence: str
+    citation: str
+    modality: str
+    n_subjects: int | None = None
+    n_sessions: int | None = None
+    hours: float | None = None
+    size: int | None = None
+    parts: Sequence[str] = ()
+    default: str | None = None
 
     @property
     def name(self) -> str:
@@ -95,6 +95,35 @@ class Study(ABC):
             "licence": self.licence,
         }
         return said | {"cite": self.citation, "from": self.url}
+
+
+class Described(Study):
+    """A study of which only a sidecar is known: NAME.yaml, whose opening comment says what it is, its source and licence."""
+
+    def __init__(self, path: Path) -> None:
+        lines = [
+            line.removeprefix("#").strip()
+            for line in path.read_text(encoding="utf-8").splitlines()
+            if line.startswith("#")
+        ]
+        self.path, self.title = path, lines[0] if lines else path.stem
+        self.citation = lines[1] if len(lines) > 1 else "see its YAML"
+        self.licence = self.citation.rpartition(" · ")[2]
+        self.url = next((word for word in " ".join(lines).split() if word.startswith("https://")), "not stated")
+        self.modality = str(yaml.safe_load(path.read_text(encoding="utf-8")).get("modality", "see its YAML"))
+
+    @property
+    def name(self) -> str:
+        return self.path.stem
+
+    def files(self, part: str | None = None) -> list[File]:
+        raise ValueError(
+            f"{self.name} is not downloaded by brainfm: get it ({self.citation}), and run "
+            f"`brainfm prepare FOLDER stores/{self.name} --sidecar {self.name}`"
+        )
+
+    def sidecar(self) -> dict[str, Any]:
+        return yaml.safe_load(self.path.read_text(encoding="utf-8"))
 
 
 def remaining(files: Sequence[File], dest: Path) -> tuple[int, int, bool]:

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from brainfm.nn.attention import Block, SelfAttention
+from brainfm.nn.attention import Block, SelfAttention, turned
 from brainfm.nn.fourier import FourierCode
 from brainfm.nn.keyed import uniform
 from data_loaders.samplers.hashing import mix
@@ -29,8 +29,27 @@ def test_padding_changes_no_real_token_and_a_row_of_padding_stays_finite() -> No
 
 
 def test_heads_that_do_not_divide_the_width_are_refused() -> None:
-    with pytest.raises(ValueError, match="make it 12"):
+    with pytest.raises(ValueError, match="make it 16"):
         SelfAttention(10, 4)
+
+
+def test_only_how_far_apart_tokens_are_matters() -> None:
+    torch.manual_seed(0)
+    attention, x, time = SelfAttention(16, 2, unit=0.2), torch.randn(1, 6, 16), torch.rand(1, 6)
+    torch.testing.assert_close(attention(x, None, time + 3.0), attention(x, None, time), atol=1e-4, rtol=1e-3)
+    assert (attention(x, None, 2 * time) - attention(x, None, time)).abs().max() > 1e-3
+
+
+def test_at_first_a_token_attends_most_to_those_of_its_moment() -> None:
+    torch.manual_seed(0)
+    attention = SelfAttention(96, 4, unit=0.2)
+    bias = attention.qkv.bias[:96].unflatten(0, (4, 24))  # [head, _]
+    assert bias.sum(1).tolist() == [24, 0, 24, 0]
+    time = 0.2 * torch.arange(10.0)[None, None]
+    one = turned(bias[None, :1, None].expand(1, 1, 10, 24), time, 0.2)[0, 0]
+    agreement = one @ one[3]
+    assert agreement.argmax() == 3
+    assert agreement[3] > 1.5 * agreement[2]
 
 
 def test_unknown_places_share_one_code_that_starts_at_zero() -> None:
