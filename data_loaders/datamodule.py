@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from copy import copy
 from functools import partial
 from typing import Any
@@ -12,13 +12,14 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
-from data_loaders import leakage, targets
+from data_loaders import leakage, padding, targets
 from data_loaders.bucket.address import check_no_secrets
 from data_loaders.contracts import Batch, Field
 from data_loaders.derived import materialise
 from data_loaders.gather import Gather
 from data_loaders.intervals import evenly
 from data_loaders.joined import joined
+from data_loaders.labelled import Labels, labelled, sizes
 from data_loaders.metadata import metadata_of
 from data_loaders.samplers.base import Sampler
 from data_loaders.samplers.sequential import Sequential
@@ -28,7 +29,7 @@ from data_loaders.shuffled import ShuffledGather
 from data_loaders.splits.base import Fold, Split
 from data_loaders.splits.share import first_share
 from data_loaders.store import Store
-from data_loaders.stream import Stream, place
+from data_loaders.stream import Stream
 from data_loaders.stream_facts import stream_facts
 from data_loaders.transforms.base import Example, SignalInfo, Transform
 from data_loaders.unit_sets import unit_facts
@@ -76,13 +77,12 @@ class Data(lightning.LightningDataModule):
         self.rule, self.fields, self.split, self.batch_size = windows, fields, split, batch_size
         self.sampler = sampler or Shuffle()
         self._target_texts, self._transforms = targets or [], transforms or []
-        self._store_paths = [store] if isinstance(store, str) else store
-        self._storage_options = storage_options
-        self._threads, self._depth, self._seed = threads, depth, 0
-        self.train_share = train_share
-        self._ready = False
+        self._store_paths, self._storage_options = [store] if isinstance(store, str) else store, storage_options
+        self._threads, self._depth, self._seed, self.train_share = threads, depth, 0, train_share
+        self._ready, self._shuffled = False, None
         self._fold: Fold | None = None
-        self._shuffled: int | None = None
+        self._train: Stream | None = None
+        self._resumed: dict[str, Any] | None = None
 
     def setup(self, stage: str | None = None) -> None:
         """Opens the store, cuts windows and makes the folds; called again, does nothing."""
@@ -97,7 +97,7 @@ class Data(lightning.LightningDataModule):
         stores = [Store(path, storage_options=self._storage_options) for path in self._store_paths]
         self.store = joined([materialise(store, self._transforms[:lead]) for store in stores])
         self.transforms = self._transforms[lead:]
-        self.windows, self.targets = self._labelled(self.rule.cut(self.store, self.extent))
+        self.windows, self.targets = labelled(self._target_texts, self.rule.cut(self.store, self.extent), self.store)
         self.subjects = sorted(set(self.store.catalog["subject"]))
         self.folds = self.split.folds(self.windows, self._strata(), self._seed)
         self._ready = True
@@ -111,6 +111,7 @@ class Data(lightning.LightningDataModule):
         """Makes one fold current: fits the transforms on its training part and lets the leakage guard look at it."""
         self.setup()
         self._fold, self._fold_number, self._seed = first_share(self.folds[fold], self.train_share), fold, seed
+        self._train, self._resumed = None, None
         self.transforms = self._fitted(self.fold.train)
         labels = partial(self.labels, self.targets[0].name) if self.targets else None
         chain = [t for t in self._transforms if t.continuous] + self.transforms
@@ -137,14 +138,28 @@ class Data(lightning.LightningDataModule):
     def shuffled(self, seed: int) -> Data:
         """The same data, but each window has the signal of another window of its recording: for a control."""
         other = copy(self)
-        other._shuffled = seed
+        other._shuffled, other._train, other._resumed = seed, None, None
         return other
 
     def train_dataloader(self) -> Stream:
         """The endless shuffled stream of the training part."""
-        rank, world_size = place()
         sampler = self.sampler.bind(self.fold.train, self.batch_size, self._seed, self._reader(self.fold.train))
-        return self._stream(sampler, once=False, rank=rank, world_size=world_size)
+        self._train = self._stream(sampler, once=False, shared=True)
+        padding.tell(self._train, sizes(self.gather(self.fold.train)))
+        if self._resumed is not None:
+            self._train.load_state_dict(self._resumed)
+        self._resumed = None
+        return self._train
+
+    def state_dict(self) -> dict[str, Any]:
+        """Where training stands in its order. Lightning keeps it with the checkpoint, beside its own note of the same."""
+        return {} if self._train is None else {"train": self._train.state_dict()}
+
+    def load_state_dict(self, state_dict: dict[str, Any]) -> None:
+        """Continues the order there. Lightning's own note is lost where a module asks for `estimated_stepping_batches`."""
+        self._resumed = state_dict.get("train")
+        if self._train is not None and self._resumed is not None:
+            self._train.load_state_dict(self._resumed)
 
     def val_dataloader(self) -> Stream:
         """The validation part, in order; as draws where training compares several views."""
@@ -254,19 +269,6 @@ class Data(lightning.LightningDataModule):
         where = zip(self.windows.recording[first].tolist(), self.windows.first[first, None], strict=True)
         return max(len(gather.windows_of(r, anchor)[0]) for r, anchor in where)
 
-    def _labelled(self, windows: Windows) -> tuple[Windows, list[targets.Target]]:
-        found = []
-        for text in self._target_texts:
-            target, windows = targets.resolve(text, windows, self.store)
-            known = target.known(windows)
-            if not known.all():
-                print(
-                    f"target {target.name}: {windows.count[~known].sum()} of {len(windows)} windows have none and are left out"
-                )
-                windows = windows.runs(known)
-            found.append(target)
-        return windows, found
-
     def _strata(self) -> ndarray | None:
         classes = [target for target in self.targets if target.classes]
         return classes[0].read(self.windows, np.arange(len(self.windows))).numpy() if classes else None
@@ -288,8 +290,8 @@ class Data(lightning.LightningDataModule):
         where = zip(windows.recording[run], anchor[:, None], labels, windows.ids(index), strict=True)
         return [Example(infos[int(r)], gather.windows_of(int(r), at)[0].T, label, int(i)) for r, at, label, i in where]
 
-    def _reader(self, windows: Windows) -> Callable[[str], ndarray]:
-        return lambda name: self.labels(name, windows)
+    def _reader(self, windows: Windows) -> Labels:
+        return Labels(partial(self.labels, windows=windows), self.targets, self.gather(windows))
 
     def _stream(self, sampler: Sampler, **place: Any) -> Stream:
         gather = self.gather(sampler.windows)

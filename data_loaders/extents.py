@@ -7,9 +7,9 @@ import os
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import lru_cache
+from functools import cached_property, lru_cache
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy import ndarray
@@ -33,7 +33,7 @@ class Extent:
     sums_offset: int = 0
     sums_sha256: str = ""
 
-    @property
+    @cached_property
     def row_bytes(self) -> int:
         """Bytes of one sample over all channels."""
         return np.dtype(self.dtype).itemsize * math.prod(self.shape[1:])
@@ -44,8 +44,7 @@ class Extent:
         return self.row_bytes * self.shape[0]
 
 
-@dataclass(frozen=True)
-class Stretch:
+class Stretch(NamedTuple):
     """Rows [start, stop) of a dataset of a file that has `size` bytes."""
 
     file: str
@@ -61,6 +60,9 @@ class Bytes(ABC):
     Raises ValueError where a file is not the one the catalog describes.
     """
 
+    # True where `prefetch` does something: a disk has nothing to prepare
+    looks_ahead: bool = False
+
     @abstractmethod
     def table(self, name: str) -> Any:
         """A parquet file of the store, as a path or an open file. Raises FileNotFoundError where there is none."""
@@ -73,7 +75,7 @@ class Bytes(ABC):
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:
         """All rows of a dataset, read-only: for searching in spike times and for short streams, never for signals."""
 
-    def prefetch(self, stretches: Sequence[Stretch]) -> None:  # noqa: B027  (a disk has nothing to prepare)
+    def prefetch(self, stretches: Sequence[Stretch]) -> None:  # noqa: B027  (see `looks_ahead`)
         """Says what will be read soon, in this order, so that many requests can be under way at once."""
 
 
@@ -94,8 +96,8 @@ class Local(Bytes):
         return self.path / name
 
     def read(self, stretch: Stretch, out: ndarray) -> None:
-        extent, file = stretch.extent, self._file(stretch.file, stretch.size)
         if out.size:
+            file, extent = self._file(stretch.file, stretch.size), stretch.extent
             _fill(file, extent.offset + stretch.start * extent.row_bytes, out)
 
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-import sys
-import threading
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property, lru_cache, partial
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -13,16 +13,23 @@ import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
 
-from data_loaders import fields
+from data_loaders import fields, plans
+from data_loaders.blocks import BLOCKS
 from data_loaders.contracts import Batch, Field
+from data_loaders.extents import Stretch
+from data_loaders.plans import Plan, Scratch
 from data_loaders.samplers.hashing import mix
 from data_loaders.store import Store
 from data_loaders.targets import Target
 from data_loaders.transforms.base import SignalInfo, Transform
-from data_loaders.windows import Windows
+from data_loaders.windows import Windows, encode_id
+
+_SCRATCH = Scratch()
+# plans of a study or two; beyond, they are made again
+_KEPT = 1 << 13
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Gather:
     """Positions to a Batch. Channels that are bad or padded are zero, and False in `ch_mask`."""
 
@@ -38,14 +45,14 @@ class Gather:
         """`place` numbers the items in the global order: it keys `Batch.seed`, so results do not depend on ranks."""
         flat = positions.reshape(-1)
         run, anchor = self.windows.locate(flat)
-        recording = self.windows.recording[run]
+        rows = Drawn(self.windows.recording[run], anchor, self.plan)
         place = np.arange(positions.shape[1]) if place is None else place
-        parts: dict[str, Any] = self._signal(recording, anchor) | self._named(recording, anchor)
+        parts: dict[str, Any] = self._signal(rows) | self._named(rows)
         return Batch(
             **parts,
-            subject_id=torch.tensor([self._subject(int(r)) for r in recording]),
-            session_id=torch.from_numpy(recording.astype(np.int64)),
-            window_id=torch.from_numpy(self.windows.ids(flat)),
+            subject_id=torch.from_numpy(rows.each(lambda plan: self._subject(plan.entry.entities["subject"]))),
+            session_id=torch.from_numpy(rows.recording.astype(np.int64)),
+            window_id=torch.from_numpy(encode_id(rows.recording, anchor)),
             seed=torch.from_numpy((mix(np.tile(place, len(positions)), self.seed) >> np.uint64(1)).astype(np.int64)),
             targets={target.name: target.read(self.windows, flat) for target in self.targets},
             n_views=len(positions),
@@ -53,10 +60,7 @@ class Gather:
 
     def infos(self, recording: int) -> list[SignalInfo]:
         """A recording's channels before each transform, and after the last."""
-        infos = [fields.info_of(self.store.entry(recording), recording, self.fields.get("signal"))]
-        for transform in self.transforms:
-            infos.append(transform.plan(infos[-1]))
-        return infos
+        return list(self.plan(recording).infos)
 
     def windows_of(self, recording: int, anchors: Int[ndarray, "row"]) -> list[ndarray]:
         """The signals [time, channel] of one recording's windows, after the transforms."""
@@ -65,78 +69,168 @@ class Gather:
             self._changed(raw, infos) for raw in fields.dense(self.store, recording, anchors, self.fields["signal"])
         ]
 
+    @property
+    def looks_ahead(self) -> bool:
+        """True where it helps to know early what will be read: bytes come from far away."""
+        return self.store.content.looks_ahead
+
+    def announce(self, positions: Int[ndarray, "view item"]) -> None:
+        """Asks for the bytes of a batch that will be read soon."""
+        self.store.content.prefetch(self.stretches(positions))
+
+    def stretches(self, positions: Int[ndarray, "view item"]) -> list[Stretch]:
+        """The bytes of the signal that a batch will read: what a bucket fetches ahead."""
+        if "signal" not in self.fields or self._counts:
+            return []
+        run, anchor = self.windows.locate(positions.reshape(-1))
+        where = zip(self.windows.recording[run].tolist(), anchor.tolist(), strict=True)
+        return [
+            self.store.stretch(r, "signal", *fields.reach(self.store.entry(r), self.fields["signal"], at))
+            for r, at in where
+        ]
+
+    @cached_property
+    def plan(self) -> Callable[[int], Plan]:
+        """The plan of a recording, by its number."""
+        made = partial(plans.plan, self.store, wanted=self.fields, transforms=self.transforms, spikes=self._counts)
+        return lru_cache(maxsize=_KEPT)(made)
+
+    @property
+    def _counts(self) -> bool:
+        return "signal" in self.fields and self.fields["signal"].source == "spikes"
+
+    @cached_property
+    def _subject(self) -> Callable[[str], int]:
+        return {subject: number for number, subject in enumerate(self.subjects)}.__getitem__
+
+    def _signal(self, rows: Drawn) -> dict[str, Any]:
+        sfreq = torch.from_numpy(rows.each(lambda plan: plan.infos[-1].sfreq, np.float32))
+        if "signal" not in self.fields:
+            return {"signal": None, "sfreq": sfreq, **_no_channels(len(rows.recording))}
+        block, n_times = self._read(rows) if self._in_place(rows) else self._stepped(rows)
+        ch_mask, ch_positions = rows.channels(block.shape[2])
+        time_mask = torch.from_numpy(np.arange(block.shape[1]) < n_times[:, None])
+        signal = torch.from_numpy(block).transpose(1, 2)  # [batch, channel, time]
+        masks = {"ch_mask": ch_mask, "time_mask": time_mask, "ch_positions": ch_positions}
+        return {"signal": signal, "sfreq": sfreq, **masks}
+
+    def _in_place(self, rows: Drawn) -> bool:
+        """True where every window is a stretch of known length, inside its recording, and changed channel by channel."""
+        if any(plan.chain is None or plan.n_times is None for plan in rows.plans):
+            return False
+        start = rows.anchor + rows.each(lambda plan: plan.first)
+        stop = start + rows.each(lambda plan: plan.n_times)
+        return self._counts or bool((start >= 0).all() and (stop <= rows.each(lambda plan: plan.total)).all())
+
+    def _read(self, rows: Drawn) -> tuple[Float[ndarray, "row time channel"], Int[ndarray, "row"]]:
+        """Windows go from disk to their place in the batch, and are changed there."""
+        n_times, n_chans = rows.each(lambda plan: plan.n_times), max(plan.n_chans for plan in rows.plans)
+        # time-major, as on disk: each window is contiguous, and the batch is a transposed view of the block
+        block = BLOCKS.take((len(n_times), int(n_times.max()), n_chans))
+        for number, plan in enumerate(rows.plans):
+            where = np.flatnonzero(rows.of == number)
+            if self._counts:
+                fields.count(self.store, plan.recording, rows.anchor[where], self.fields["signal"], block, where)
+                for row in where.tolist():
+                    _finish(plan, block[row, : plan.n_times, : plan.n_chans])
+            else:
+                self._windows(plan, rows.anchor[where] + plan.first, block, where)
+        return block, n_times
+
+    def _windows(self, plan: Plan, start: Int[ndarray, "row"], block: ndarray, where: Int[ndarray, "row"]) -> None:
+        """Reads one recording's windows; neighbours on disk that are neighbours in the batch are read at once."""
+        fields.check_rate(plan.entry, self.fields["signal"])
+        if block.shape[1:] != (plan.n_times, plan.n_chans):
+            for row, at in zip(where.tolist(), start.tolist(), strict=True):
+                self._pad(plan, at, block[row])
+            return
+        joined = (np.diff(start) == plan.n_times) & (np.diff(where) == 1)
+        cuts = [0, *(np.flatnonzero(~joined) + 1).tolist(), len(where)]
+        starts, rows = start.tolist(), where.tolist()
+        for low, high in pairwise(cuts):
+            row = rows[low]
+            self._fill(plan, starts[low], block[row : row + high - low].reshape(-1, plan.n_chans))
+
+    def _fill(self, plan: Plan, start: int, out: Float[ndarray, "time channel"]) -> None:
+        """From disk to its place; what is not yet float32 goes by way of memory that stays in the nearest cache."""
+        assert plan.extent is not None
+        assert plan.chain is not None
+        raw = out if plan.as_float else _SCRATCH.take(out.shape, plan.extent.dtype)
+        entry = plan.entry
+        self.store.content.read(Stretch(entry.file, entry.size, plan.extent, start, start + len(out)), raw)
+        if plan.bads and raw is out:
+            raw[:, plan.bads] = 0.0
+        plan.chain.run(raw, out)
+
+    def _pad(self, plan: Plan, start: int, row: Float[ndarray, "time channel"]) -> None:
+        """A window that is smaller than the batch: zeros around it."""
+        window = np.empty((plan.n_times or 0, plan.n_chans), np.float32)
+        self._fill(plan, start, window)
+        row[: len(window), : plan.n_chans] = window
+        row[len(window) :], row[:, plan.n_chans :] = 0.0, 0.0
+
+    def _stepped(self, rows: Drawn) -> tuple[Float[ndarray, "row time channel"], Int[ndarray, "row"]]:
+        """Windows of any length, through transforms that see them one by one."""
+        windows: list[ndarray] = [np.empty(0)] * len(rows.recording)
+        for number, plan in enumerate(rows.plans):
+            where = np.flatnonzero(rows.of == number)
+            for row, window in zip(where, self.windows_of(plan.recording, rows.anchor[where]), strict=True):
+                windows[row] = window
+        n_times, n_chans = (np.array([window.shape[axis] for window in windows]) for axis in (0, 1))
+        block = BLOCKS.take((len(windows), int(n_times.max()), int(n_chans.max())))
+        for row, window in enumerate(windows):
+            block[row, : len(window), : window.shape[1]] = window
+            block[row, len(window) :], block[row, :, window.shape[1] :] = 0.0, 0.0
+        return block, n_times
+
     def _changed(self, raw: Float[ndarray, "time channel"], infos: Sequence[SignalInfo]) -> ndarray:
         chunk = raw.T  # [channel, time]
         for transform, info in zip(self.transforms, infos[:-1], strict=True):
             chunk, _ = transform.step(chunk, info)
         return chunk.T  # [time, channel]
 
-    def _rows(self, recording: ndarray, anchor: ndarray) -> list[ndarray]:
-        rows: list[ndarray] = [np.empty(0)] * len(recording)
-        for one in np.unique(recording):
-            where = np.flatnonzero(recording == one)
-            for row, window in zip(where, self.windows_of(int(one), anchor[where]), strict=True):
-                rows[row] = window
-        return rows
-
-    def _signal(self, recording: ndarray, anchor: ndarray) -> dict[str, Any]:
-        infos = {int(r): self.infos(int(r)) for r in np.unique(recording)}
-        last = [infos[int(r)][-1] for r in recording]
-        if "signal" not in self.fields:
-            return {"signal": None, "sfreq": self._rates(last), **_no_channels(len(recording))}
-        rows = self._rows(recording, anchor)
-        n_times, n_chans = (np.array([row.shape[axis] for row in rows]) for axis in (0, 1))
-        # time-major, as on disk: each copy is contiguous, and the batch is a transposed view of the block
-        block = _BLOCKS.take((len(rows), int(n_times.max()), int(n_chans.max())))
-        for row, window in enumerate(rows):
-            block[row, : len(window), : window.shape[1]] = window
-            block[row, len(window) :], block[row, :, window.shape[1] :] = 0.0, 0.0
-        ch_mask, ch_positions = map(torch.from_numpy, fields.channels(last, block.shape[2]))
-        time_mask = torch.from_numpy(np.arange(block.shape[1]) < n_times[:, None])
-        signal = torch.from_numpy(block).transpose(1, 2)  # [batch, channel, time]
-        masks = {"ch_mask": ch_mask, "time_mask": time_mask, "ch_positions": ch_positions}
-        return {"signal": signal, "sfreq": self._rates(last), **masks}
-
-    def _named(self, recording: ndarray, anchor: ndarray) -> dict[str, dict[str, Any]]:
-        seconds = anchor / np.array([self.store.entry(int(r)).sfreq for r in recording])
+    def _named(self, rows: Drawn) -> dict[str, dict[str, Any]]:
         named: dict[str, dict[str, Any]] = {"events": {}, "streams": {}}
-        for name, field in self.fields.items():
-            if name == "signal":
-                continue
-            if field.source == "spikes":
-                named["events"][name] = fields.events(self.store, recording, seconds, field)
-            else:
-                named["streams"][name] = fields.sampled(self.store, recording, seconds, field)
+        others = {name: field for name, field in self.fields.items() if name != "signal"}
+        seconds = rows.anchor / rows.each(lambda plan: plan.entry.sfreq, np.float64) if others else rows.anchor
+        for name, field in others.items():
+            kind, read = ("events", fields.events) if field.source == "spikes" else ("streams", fields.sampled)
+            named[kind][name] = read(self.store, rows.recording, seconds, field)
         return named
 
-    def _subject(self, recording: int) -> int:
-        return self.subjects.index(self.store.entry(recording).entities["subject"])
 
-    def _rates(self, infos: Sequence[SignalInfo]) -> torch.Tensor:
-        return torch.tensor([info.sfreq for info in infos], dtype=torch.float32)
+class Drawn:
+    """The rows of a batch: which recording and anchor each is, and the plans of the recordings among them."""
+
+    def __init__(
+        self, recording: Int[ndarray, "row"], anchor: Int[ndarray, "row"], plan: Callable[[int], Plan]
+    ) -> None:
+        self.recording, self.anchor = recording, anchor
+        several, self.of = np.unique(recording, return_inverse=True)
+        self.plans = [plan(one) for one in several.tolist()]
+
+    def each(self, value: Callable[[Plan], Any], dtype: Any = np.int64) -> ndarray:
+        """A number of each row's recording."""
+        return np.array([value(plan) for plan in self.plans], dtype)[self.of]
+
+    def channels(self, width: int) -> tuple[torch.Tensor, torch.Tensor]:
+        """What is real among padded channels [row, channel], and where each is [row, channel, 3], in metres."""
+        mask = np.zeros((len(self.plans), width), bool)
+        positions = np.full((len(self.plans), width, 3), np.nan, np.float32)
+        for number, plan in enumerate(self.plans):
+            mask[number, : plan.n_chans], positions[number, : plan.n_chans] = plan.mask, plan.positions
+        return torch.from_numpy(mask[self.of]), torch.from_numpy(positions[self.of])
+
+
+def _finish(plan: Plan, row: Float[ndarray, "time channel"]) -> None:
+    """The channelwise transforms of counted spikes, in place where the row is contiguous."""
+    assert plan.chain is not None
+    window = np.ascontiguousarray(row)
+    plan.chain.run(window, window)
+    if window is not row:
+        row[:] = window
 
 
 def _no_channels(n: int) -> dict[str, torch.Tensor]:
     none = torch.zeros(n, 0, dtype=torch.bool)
     return {"ch_mask": none, "time_mask": none, "ch_positions": torch.zeros(n, 0, 3)}
-
-
-class _Blocks:
-    """Reuses a block of memory once nobody holds the batch that was made of it: fresh pages cost as much as the copy."""
-
-    def __init__(self, keep: int = 16) -> None:
-        self._blocks: list[ndarray] = []
-        self._keep, self._lock = keep, threading.Lock()
-
-    def take(self, shape: tuple[int, ...]) -> Float[ndarray, "row time channel"]:
-        with self._lock:
-            for block in self._blocks:
-                # held by the list, this loop and the call itself: three references mean that no batch holds it
-                if block.shape == shape and sys.getrefcount(block) <= 3:
-                    return block
-            block = np.empty(shape, np.float32)
-            self._blocks = [*self._blocks[-self._keep + 1 :], block]
-            return block
-
-
-_BLOCKS = _Blocks()

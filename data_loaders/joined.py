@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
 import pandas as pd
@@ -37,6 +36,7 @@ class _Parts(Bytes):
 
     def __init__(self, stores: Sequence[Store]) -> None:
         self._content = [store.content for store in stores]
+        self.looks_ahead = any(content.looks_ahead for content in self._content)
         catalogs = [_catalog(store, number) for number, store in enumerate(stores)]
         self._tables = {CATALOG: _parquet(pa.concat_tables(catalogs)), EVENTS: _parquet(_events(stores))}
 
@@ -45,7 +45,7 @@ class _Parts(Bytes):
 
     def read(self, stretch: Stretch, out: ndarray) -> None:
         content, file = self._at(stretch.file)
-        content.read(replace(stretch, file=file), out)
+        content.read(stretch._replace(file=file), out)
 
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:
         content, own = self._at(file)
@@ -54,7 +54,7 @@ class _Parts(Bytes):
     def prefetch(self, stretches: Sequence[Stretch]) -> None:
         for number, content in enumerate(self._content):
             content.prefetch(
-                [replace(s, file=self._at(s.file)[1]) for s in stretches if self._number(s.file) == number]
+                [s._replace(file=self._at(s.file)[1]) for s in stretches if self._number(s.file) == number]
             )
 
     def _at(self, file: str) -> tuple[Bytes, str]:

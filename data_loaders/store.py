@@ -110,11 +110,18 @@ class Store:
         return out
 
     def stretch(self, recording: int, dataset: str, start: int, stop: int) -> Stretch:
-        """Where rows [start, stop) of a dataset lie. Raises ValueError with the datasets there are."""
+        """Where rows [start, stop) of a dataset lie. Raises ValueError with the datasets there are, or where it has no such rows."""
         entry, feature = self.entry(recording), self._feature(recording, dataset)
-        if feature is not None:
-            return Stretch(feature.file, feature.size, feature.extent, start, stop)
-        return Stretch(entry.file, entry.size, self._extent(recording, dataset), start, stop)
+        at, extent = feature or entry, self._extent(recording, dataset) if feature is None else feature.extent
+        if not 0 <= start <= stop <= extent.shape[0]:
+            raise ValueError(
+                f"{entry.name}: {dataset} has the samples [0, {extent.shape[0]}), asked for [{start}, {stop}): shorten the fields"
+            )
+        return Stretch(at.file, at.size, extent, start, stop)
+
+    def rows(self, recording: int, dataset: str, index: Int[ndarray, "item"]) -> ndarray:
+        """Single rows of a dataset, by number: labels at anchors, say. The dataset is a short one."""
+        return self._whole(recording, dataset)[index]
 
     def stream(self, recording: int, name: str, start: int, stop: int) -> ndarray:
         """Samples [start, stop) of a named stream, on its own clock."""
@@ -144,7 +151,9 @@ class Store:
         return self.features.find(self.entry(recording).name, dataset) if self.features.of else None
 
     def _whole(self, recording: int, dataset: str) -> ndarray:
-        entry = self.entry(recording)
+        entry, feature = self.entry(recording), self._feature(recording, dataset)
+        if feature is not None:
+            return feature.content.whole(feature.file, feature.size, feature.extent)
         return self.content.whole(entry.file, entry.size, self._extent(recording, dataset))
 
     def _extent(self, recording: int, dataset: str) -> Extent:

@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterator
-from concurrent.futures import Future, ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from itertools import count, islice
 from typing import Any
 
 import numpy as np
 import torch
+from jaxtyping import Int
+from numpy import ndarray
 
 from data_loaders.contracts import Batch
 from data_loaders.samplers.base import Sampler
@@ -17,9 +21,11 @@ from data_loaders.samplers.base import Sampler
 class Stream:
     """Iterates over the batches of one rank. A passing stream (`once`) ends; a training stream is endless.
 
+    With `shared`, the ranks are those of torch.distributed, and each reads its own part of every batch.
+
     `len` is the number of batches in one pass over the windows. The state is the number of batches handed out, so a
     checkpoint taken at any moment continues with the very next one, also with another number of threads. Memory is
-    bounded by `depth` batches.
+    bounded by `depth` batches ahead of the one in use; without threads, a batch is gathered when it is asked for.
     """
 
     def __init__(
@@ -30,69 +36,108 @@ class Stream:
         once: bool,
         rank: int = 0,
         world_size: int = 1,
+        shared: bool = False,
         threads: int = 2,
         depth: int = 4,
     ) -> None:
-        if sampler.batch_size % world_size:
-            raise ValueError(
-                f"batch_size {sampler.batch_size} is the batch over all ranks and does not divide by the {world_size} ranks: "
-                f"make it {-(-sampler.batch_size // world_size) * world_size}"
-            )
-        self.gather, self.sampler, self.once = gather, sampler, once
-        self._rank, self._world_size, self._threads, self._depth = rank, world_size, threads, depth
+        if threads < 0 or depth < 1:
+            raise ValueError(f"threads is {threads} and depth is {depth}, expected at least 0 and 1")
+        # not called sampler: Lightning would take it for one of torch
+        self.gather, self.order, self.once = gather, sampler, once
+        self._rank, self._world_size, self._shared, self._threads, self._depth = (
+            rank,
+            world_size,
+            shared,
+            threads,
+            depth,
+        )
         self._step = 0
+        _check_divides(sampler.batch_size, world_size)
 
     def __len__(self) -> int:
-        n_windows = len(self.sampler.windows)
-        return -(-n_windows // self.sampler.batch_size) if self.once else max(1, n_windows // self.sampler.batch_size)
+        n_windows = len(self.order.windows)
+        return -(-n_windows // self.order.batch_size) if self.once else max(1, n_windows // self.order.batch_size)
 
     def __iter__(self) -> Iterator[Batch]:
-        with ThreadPoolExecutor(self._threads, thread_name_prefix="gather") as pool:
-            ahead: deque[Future[Batch]] = deque()
-            planned = self._step
+        for batch in self._gathered():
+            # counted before it is handed out: a state saved while the batch is in use names the next one
+            self._step += 1
+            yield batch
+        self._step = 0
+
+    def _gathered(self) -> Iterator[Batch]:
+        steps = iter(range(self._step, len(self)) if self.once else count(self._step))
+        if self._threads == 0:
+            return map(self.batch, steps)
+        return self._ahead(steps)
+
+    def _ahead(self, steps: Iterator[int]) -> Iterator[Batch]:
+        """Batches in order, while threads gather the next `depth`."""
+        with ThreadPoolExecutor(self._threads, "gather", initializer=_same_device()) as pool:
+            ahead = deque(pool.submit(self.batch, step) for step in self._announced(islice(steps, self._depth)))
             try:
-                while True:
-                    while len(ahead) < self._depth and not self._over(planned):
-                        ahead.append(pool.submit(self.batch, planned))
-                        planned += 1
-                    if not ahead:
-                        break
+                while ahead:
                     batch = ahead.popleft().result()
-                    # counted before it is handed out: a state saved while the batch is in use names the next one
-                    self._step += 1
+                    ahead.extend(pool.submit(self.batch, step) for step in self._announced(islice(steps, 1)))
                     yield batch
+                    del batch
             finally:
                 for future in ahead:
                     future.cancel()
-        self._step = 0
+
+    def _announced(self, steps: Iterable[int]) -> Iterator[int]:
+        """The same steps; where bytes come from far away, what they will read is asked for now."""
+        # a gather that reads from far away says so
+        far = getattr(self.gather, "looks_ahead", False)
+        announce = getattr(self.gather, "announce", None) if far else None
+        for step in steps:
+            if announce is not None:
+                announce(self._share(step)[0])
+            yield step
 
     def batch(self, step: int) -> Batch:
         """This rank's part of the batch of a step."""
-        drawn = self.sampler.draw(step)
-        share = slice(
-            self._rank * drawn.shape[1] // self._world_size, (self._rank + 1) * drawn.shape[1] // self._world_size
-        )
-        place = step * self.sampler.batch_size + np.arange(drawn.shape[1])
-        return self.gather(drawn[:, share], place[share])
+        return self.gather(*self._share(step))
+
+    def _share(self, step: int) -> tuple[Int[ndarray, "view item"], Int[ndarray, "item"]]:
+        """This rank's windows of a step, and where they stand in the global order."""
+        drawn, (rank, world_size) = self.order.draw(step), self._place()
+        share = slice(rank * drawn.shape[1] // world_size, (rank + 1) * drawn.shape[1] // world_size)
+        place = step * self.order.batch_size + np.arange(drawn.shape[1])
+        return drawn[:, share], place[share]
+
+    def _place(self) -> tuple[int, int]:
+        """This process among the ranks; a shared stream asks when it is read, since ranks begin after it was made."""
+        if not self._shared or not (torch.distributed.is_available() and torch.distributed.is_initialized()):
+            return self._rank, self._world_size
+        world_size = torch.distributed.get_world_size()
+        _check_divides(self.order.batch_size, world_size)
+        return torch.distributed.get_rank(), world_size
 
     def state_dict(self) -> dict[str, Any]:
         """The number of batches handed out, and what must be the same for it to mean the same windows."""
-        return {"step": self._step, "batch_size": self.sampler.batch_size, "seed": self.sampler.seed}
+        return {"step": self._step, "batch_size": self.order.batch_size, "seed": self.order.seed}
 
     def load_state_dict(self, state: dict[str, Any]) -> None:
         """Continues after the batches that a saved stream handed out."""
         for name in ("batch_size", "seed"):
-            if state[name] != getattr(self.sampler, name):
+            if state[name] != getattr(self.order, name):
                 raise ValueError(
-                    f"the saved stream had {name} {state[name]}, this one has {getattr(self.sampler, name)}: set it back to resume"
+                    f"the saved stream had {name} {state[name]}, this one has {getattr(self.order, name)}: set it back to resume"
                 )
         self._step = state["step"]
 
-    def _over(self, step: int) -> bool:
-        return self.once and step >= len(self)
+
+def _same_device() -> Callable[[], None] | None:
+    """Puts a thread on this thread's GPU: page-locked memory would else be asked of the first one."""
+    if not torch.cuda.is_initialized():
+        return None
+    return partial(torch.cuda.set_device, torch.cuda.current_device())
 
 
-def place() -> tuple[int, int]:
-    """This process among the ranks."""
-    ready = torch.distributed.is_available() and torch.distributed.is_initialized()
-    return (torch.distributed.get_rank(), torch.distributed.get_world_size()) if ready else (0, 1)
+def _check_divides(batch_size: int, world_size: int) -> None:
+    if batch_size % world_size:
+        raise ValueError(
+            f"batch_size {batch_size} is the batch over all ranks and does not divide by the {world_size} ranks: "
+            f"make it {-(-batch_size // world_size) * world_size}"
+        )

@@ -14,6 +14,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import lru_cache
 
 import numpy as np
 import pandas as pd
@@ -58,15 +59,18 @@ class ColumnTarget(Target):
     patterns: tuple[str, ...]
 
     def known(self, windows: Windows) -> ndarray:
-        values = self._values(windows.metadata[self.column])
+        values = self.of_runs(windows)
         return values >= 0 if self.classes else np.isfinite(values)
 
     def read(self, windows: Windows, index: Int[ndarray, "item"]) -> torch.Tensor:
-        values = self._values(windows.metadata[self.column])[windows.locate(index)[0]]
+        values = self.of_runs(windows)[windows.locate(index)[0]]
         return torch.from_numpy(values if self.classes else values.astype(np.float32)[:, None])
 
-    def _values(self, column: pd.Series) -> ndarray:
+    # a batch asks for a few windows, and the table may have millions of runs
+    @lru_cache(maxsize=16)  # noqa: B019  (a target lives as long as its data)
+    def of_runs(self, windows: Windows) -> ndarray:
         """Class numbers (-1 where there is none) or values, one per run."""
+        column = windows.metadata[self.column]
         if not self.classes:
             return column.to_numpy(dtype=float)
         codes, distinct = pd.factorize(column)
@@ -104,7 +108,7 @@ class StreamTarget(Target):
         info, seconds = entry.streams[self.stream], anchor / entry.sfreq
         # half a sample past either end, the end is still the nearest
         sample = np.round((seconds - info.start) * info.sfreq).astype(np.int64).clip(0, info.shape[0] - 1)
-        values = self.store.stream(recording, self.stream, 0, info.shape[0])[sample].reshape(len(anchor), -1)
+        values = self.store.rows(recording, f"streams/{self.stream}", sample).reshape(len(anchor), -1)
         missing = np.flatnonzero(~np.isfinite(values).all(axis=1))
         if len(missing):
             when = f"{self.stream} is NaN at {seconds[missing[0]]:.3f} s"

@@ -6,6 +6,7 @@ import math
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
+from functools import cached_property
 
 import numpy as np
 import pandas as pd
@@ -19,7 +20,7 @@ from data_loaders.store import Store
 _ANCHOR_BITS = 40
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class Windows:
     """Runs of equally spaced windows: run r holds the anchors `first[r] + stride[r] * k`, k < count[r].
 
@@ -36,20 +37,23 @@ class Windows:
     extent: tuple[float, float]
 
     def __len__(self) -> int:
-        return int(self.count.sum())
+        return int(self._ends[-1]) if len(self._ends) else 0
+
+    @cached_property
+    def _ends(self) -> Int[ndarray, "run"]:
+        return np.cumsum(self.count)
 
     def locate(self, index: Int[ndarray, "item"]) -> tuple[Int[ndarray, "item"], Int[ndarray, "item"]]:
         """The run and the anchor of each window, by position in this table."""
-        ends = np.cumsum(self.count)
-        run = np.searchsorted(ends, index, side="right")
-        step = index - (ends[run] - self.count[run])
+        run = np.searchsorted(self._ends, index, side="right")
+        step = index - (self._ends[run] - self.count[run])
         return run, self.first[run] + step * self.stride[run]
 
     def ids(self, index: Int[ndarray, "item"] | None = None) -> Int[ndarray, "item"]:
         """The permanent id of each window: recording * 2**40 + anchor."""
         index = np.arange(len(self)) if index is None else index
         run, anchor = self.locate(index)
-        return (self.recording[run] << _ANCHOR_BITS) + anchor
+        return encode_id(self.recording[run], anchor)
 
     def column(self, name: str, index: Int[ndarray, "item"] | None = None) -> ndarray:
         """One column of the metadata, for each window."""
@@ -75,6 +79,11 @@ class Windows:
         ones = np.ones(len(index), dtype=np.int64)
         rows = self.metadata.iloc[run].reset_index(drop=True)
         return Windows(self.recording[run], anchor, ones, ones, rows, self.extent)
+
+
+def encode_id(recording: Int[ndarray, "item"], anchor: Int[ndarray, "item"]) -> Int[ndarray, "item"]:
+    """The permanent id of the window at an anchor of a recording: `recording * 2**40 + anchor`."""
+    return (recording << _ANCHOR_BITS) + anchor
 
 
 def decode_id(window_id: Int[ndarray, "item"]) -> tuple[Int[ndarray, "item"], Int[ndarray, "item"]]:

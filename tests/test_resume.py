@@ -36,6 +36,8 @@ class Counting(Sampler):
 class Numbered(Gather):
     """Makes a batch that can be told from any other, and notes which were asked for."""
 
+    looks_ahead = False
+
     def __init__(self, first: int = 0, sign: int = 1):
         self.__dict__.update(first=first, sign=sign, given=[])
 

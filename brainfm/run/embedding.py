@@ -18,6 +18,7 @@ from brainfm import checkpoints
 from brainfm.files import written
 from brainfm.objectives.base import ContrastiveObjective
 from brainfm.recipe import Recipe
+from brainfm.run import ranks
 from brainfm.run.passing import learned, predicted
 from brainfm.run.seeding import fold_seed, fresh_objective
 from brainfm.run.train import train
@@ -60,7 +61,8 @@ def control_of(recipe: Recipe, number: int, folder: Path, title: str) -> Contras
         fold_seed(recipe, number),
         f"{title}: {CONTROL}",
     )
-    checkpoints.save(objective, path, {"shuffled": True}, learned(data.transforms))
+    if ranks.is_first():
+        checkpoints.save(objective, path, {"shuffled": True}, learned(data.transforms))
     return objective
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import inspect
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import torch
 from brainfm import checkpoints
 from brainfm.objectives.base import Objective
 from brainfm.recipe import Recipe
+from brainfm.run import ranks
 from brainfm.run.embedding import control_of, wants_control
 from brainfm.run.folder import RunFolder, plain
 from brainfm.run.judge import conclude, judge, own_scores, show
@@ -34,6 +36,9 @@ def fit(recipe: Recipe, out: Path, command: Sequence[str] | None = None) -> Path
     in use.
     """
     run = RunFolder(out.with_name(f"{out.name}-debug") if recipe.debug else out)
+    if not ranks.is_first():
+        with ranks.silent():
+            return _follow(recipe, run)
     with alone(run.path):
         return _fit(recipe, run, command or command_line())
 
@@ -54,6 +59,26 @@ def _fit(recipe: Recipe, run: RunFolder, command: Sequence[str]) -> Path:
     notes.finish()
     show(run, table)
     return run.path
+
+
+def _follow(recipe: Recipe, run: RunFolder) -> Path:
+    """What further processes do: train every fold with the first, and wait while it judges and writes."""
+    for number in range(len(recipe.data.folds)):
+        if not run.done(number):
+            _train_along(recipe, run.fold(number), number)
+        ranks.wait(partial(run.done, number))
+    return run.path
+
+
+def _train_along(recipe: Recipe, folder: Path, number: int) -> None:
+    recipe.data.use(number, fold_seed(recipe, number))
+    objective = fresh_objective(recipe, number)
+    if not (folder / checkpoints.MANIFEST).exists() and not getattr(objective, "closed_form", False):
+        _start_from(recipe, objective, number)
+        _freeze(recipe, objective)
+        _train(recipe, objective, folder, None, number)
+    if wants_control(recipe, objective):
+        control_of(recipe, number, folder, "")
 
 
 def _fit_fold(recipe: Recipe, run: RunFolder, number: int) -> None:
@@ -80,7 +105,7 @@ def _fit_fold(recipe: Recipe, run: RunFolder, number: int) -> None:
     run.save_fold(number, predictions, scores)
 
 
-def _train(recipe: Recipe, objective: Objective, folder: Path, title: str, number: int) -> dict[str, Any]:
+def _train(recipe: Recipe, objective: Objective, folder: Path, title: str | None, number: int) -> dict[str, Any]:
     data, training = recipe.data, Training(**recipe.trainer)
     if getattr(objective, "closed_form", False):
         # a module without optimizer would go through a Trainer without learning anything

@@ -88,7 +88,7 @@ def train(
         trainer = _trainer(training, callbacks, validates=val is not None, folder=folder)
         system = Supervised(objective, optimizer, scheduler, seed)
         looks = None if val is None else Looks(val)
-        trainer.fit(system, Steps(stream, training.max_steps), looks, ckpt_path=last, weights_only=True)
+        trainer.fit(system, Steps(stream, training.n_batches), looks, ckpt_path=last, weights_only=True)
     return {"step": best.restore(objective) or trainer.global_step, "monitor": training.monitor, "value": best.value}
 
 
@@ -140,11 +140,15 @@ def _trainer(training: Training, callbacks: list[Any], validates: bool, folder: 
     return Trainer(
         accelerator=training.accelerator,
         devices=training.devices,
+        num_nodes=training.num_nodes,
+        strategy=training.strategy,
+        accumulate_grad_batches=training.accumulate_grad_batches,
+        limit_train_batches=training.limit_train_batches,
         precision=training.precision,  # type: ignore[arg-type]
         gradient_clip_val=training.gradient_clip_val,
         max_steps=training.max_steps,
         max_epochs=-1,
-        val_check_interval=training.validate_every,
+        val_check_interval=training.validate_every * training.accumulate_grad_batches,
         check_val_every_n_epoch=None,
         limit_val_batches=1.0 if validates else 0,
         num_sanity_val_steps=0,

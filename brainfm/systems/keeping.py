@@ -58,14 +58,16 @@ class History(Callback):
         for name, value in outputs.items():
             self.sums[name] = value.detach() + self.sums.get(name, torch.zeros_like(value)).to(value.device)
         self.count += 1
-        if trainer.limit_val_batches == 0 and trainer.global_step % self.every == 0:
+        if trainer.limit_val_batches == 0 and _stepped(trainer, batch_idx) and trainer.global_step % self.every == 0:
             self._row(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._row(trainer)
 
     def _row(self, trainer: Trainer) -> None:
-        train = {f"train/{name}": float(total) / max(1, self.count) for name, total in self.sums.items()}
+        # the mean over all devices: each has seen its own part of the batches
+        sums = {name: trainer.strategy.reduce(total, reduce_op="mean") for name, total in self.sums.items()}
+        train = {f"train/{name}": float(total) / max(1, self.count) for name, total in sums.items()}
         val = {name: float(value) for name, value in trainer.callback_metrics.items() if name.startswith("val/")}
         lost = [name for name, value in (train | val).items() if not math.isfinite(value)]
         if lost:
@@ -74,8 +76,9 @@ class History(Callback):
             )
         self.rows.append({"step": trainer.global_step, **train, **val, "lr": self.rate})
         self.sums, self.count = {}, 0
-        with written(self.path) as part:
-            pd.DataFrame(self.rows).to_csv(part, index=False)
+        if trainer.is_global_zero:
+            with written(self.path) as part:
+                pd.DataFrame(self.rows).to_csv(part, index=False)
 
 
 class BestWeights(Callback):
@@ -124,17 +127,25 @@ class LastCheckpoint(Callback):
     def on_train_batch_end(
         self, trainer: Trainer, pl_module: LightningModule, outputs: Any, batch: Any, batch_idx: int
     ) -> None:
-        # where validation follows, the save waits for it: a resume would skip it
-        if trainer.limit_val_batches == 0 or trainer.global_step % self.val_every:
+        # in the middle of a step, summed gradients would be lost; where validation follows, the save waits for it: a resume
+        # would skip it
+        if _stepped(trainer, batch_idx) and (trainer.limit_val_batches == 0 or trainer.global_step % self.val_every):
             self._save(trainer)
 
     def on_validation_end(self, trainer: Trainer, pl_module: LightningModule) -> None:
         self._save(trainer)
 
     def _save(self, trainer: Trainer) -> None:
-        if time.monotonic() - self.saved >= self.seconds:
+        due = time.monotonic() - self.saved >= self.seconds
+        # clocks differ, and a checkpoint is saved by all devices or none
+        if trainer.strategy.reduce_boolean_decision(due, all=False):
             trainer.save_checkpoint(self.path)
             self.saved = time.monotonic()
+
+
+def _stepped(trainer: Trainer, batch_idx: int) -> bool:
+    """True where the optimizer has just moved."""
+    return (batch_idx + 1) % trainer.accumulate_grad_batches == 0
 
 
 def _copied(module: nn.Module) -> dict[str, Tensor]:

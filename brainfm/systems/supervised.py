@@ -32,7 +32,9 @@ class Supervised(LightningModule):
         self.objective, self.optimizer, self.scheduler, self.seed = objective, optimizer, scheduler, seed
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
-        torch.manual_seed(keyed_seed(self.seed, self.global_step, self.global_rank))
+        # batches whose gradients are summed into one step drop out different units
+        within = batch_idx % self.trainer.accumulate_grad_batches
+        torch.manual_seed(keyed_seed(self.seed, self.global_step, self.global_rank, *([within] if within else [])))
 
     def training_step(self, batch: Batch, batch_idx: int) -> dict[str, Tensor]:
         losses = self.objective.loss(batch)

@@ -7,7 +7,12 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True)
 class Training:
-    """`accelerator`, `devices`, `precision` and `gradient_clip_val` are those of `lightning.Trainer`.
+    """`accelerator`, `devices`, `num_nodes`, `strategy`, `precision`, `gradient_clip_val`, `accumulate_grad_batches` and
+    `limit_train_batches` are those of `lightning.Trainer`.
+
+    `max_steps` counts steps of the optimizer. A batch of `data.batch_size` windows is shared by all devices, and
+    `accumulate_grad_batches` of them make a step. `limit_train_batches` ends Lightning's epochs early; the order of
+    windows goes on in the next.
 
     `val_every` (steps) is a twentieth of `max_steps` where left out. The weights with the best `monitor` are kept; a name
     with "accuracy", "auroc", "r2" or "pearson" in it is better when higher. `save_every` (seconds) is how much work a
@@ -22,6 +27,10 @@ class Training:
     devices: int | str = 1
     precision: str = "32-true"
     gradient_clip_val: float | None = None
+    num_nodes: int = 1
+    strategy: str = "auto"
+    accumulate_grad_batches: int = 1
+    limit_train_batches: int | float | None = None
 
     def __post_init__(self) -> None:
         if self.max_steps < 1:
@@ -31,6 +40,10 @@ class Training:
         if self.val_every is not None and self.val_every < 1:
             raise ValueError(
                 f"trainer.val_every is {self.val_every}, expected a number of steps, at least 1, or nothing"
+            )
+        if self.accumulate_grad_batches < 1:
+            raise ValueError(
+                f"trainer.accumulate_grad_batches is {self.accumulate_grad_batches}, expected at least 1: 1 is none"
             )
         # "test/" is left to the leakage guard, which says why not
         if not self.monitor.startswith(("val/", "test/")):
@@ -42,3 +55,8 @@ class Training:
     def validate_every(self) -> int:
         """Steps between two looks at the validation part."""
         return min(self.val_every or max(1, self.max_steps // 20), self.max_steps)
+
+    @property
+    def n_batches(self) -> int:
+        """Batches that all steps take."""
+        return self.max_steps * self.accumulate_grad_batches

@@ -35,6 +35,8 @@ class Remote(Bytes):
     and ValueError where bytes are not those that the catalog describes.
     """
 
+    looks_ahead = True
+
     def __init__(self, root: str, options: Mapping[str, Any] | None = None, machine: Settings | None = None) -> None:
         machine = machine or settings()
         self.root = root.rstrip("/")

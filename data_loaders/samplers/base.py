@@ -5,6 +5,7 @@ from __future__ import annotations
 import copy
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from functools import cached_property, lru_cache
 
 import numpy as np
 from jaxtyping import Float, Int
@@ -14,6 +15,9 @@ from data_loaders.samplers.hashing import mix, permute, uniform
 from data_loaders.windows import Windows
 
 Labels = Callable[[str], ndarray]
+
+# places that are drawn at once: a call of numpy costs as much as a hundred values
+_AT_ONCE = 4096
 
 
 class Sampler(ABC):
@@ -33,6 +37,9 @@ class Sampler(ABC):
             raise ValueError(f"batch_size is {batch_size}, expected at least 1, for example 64")
         bound = copy.copy(self)
         bound.windows, bound.batch_size, bound.seed = windows, batch_size, seed
+        # what a bound sampler has drawn belongs to its own windows
+        for name in ("_steps", "_drawn"):
+            vars(bound).pop(name, None)
         bound.prepare(labels)
         return bound
 
@@ -42,6 +49,35 @@ class Sampler(ABC):
     @abstractmethod
     def draw(self, step: int) -> Int[ndarray, "view item"]:
         """The positions of the windows in the global batch of this step."""
+
+
+class OneByOne(Sampler):
+    """A sampler whose items are drawn one by one: a leaf says which window stands at a place of the endless order.
+
+    Places are asked for thousands at a time and kept until they are used, since drawing few costs as much as drawing many.
+    """
+
+    @abstractmethod
+    def at(self, place: Int[ndarray, "item"]) -> Int[ndarray, "item"]:
+        """The positions of the windows at these places, a pure function of (seed, place)."""
+
+    def draw(self, step: int) -> Int[ndarray, "view item"]:
+        start = step % self._steps * self.batch_size
+        return self._drawn(step // self._steps)[None, start : start + self.batch_size]
+
+    @cached_property
+    def _steps(self) -> int:
+        """Steps that are drawn at once; of a small table no more than it has, since every pass has an order of its own."""
+        return max(1, min(_AT_ONCE, len(self.windows)) // self.batch_size)
+
+    @cached_property
+    def _drawn(self) -> Callable[[int], Int[ndarray, "item"]]:
+        # two: threads are at the end of one stretch while others begin the next
+        return lru_cache(maxsize=2)(self._stretch)
+
+    def _stretch(self, number: int) -> Int[ndarray, "item"]:
+        n_items = self._steps * self.batch_size
+        return self.at(number * n_items + np.arange(n_items))
 
 
 class ContrastiveSampler(Sampler):
@@ -134,3 +170,18 @@ def normal(place: Int[ndarray, "item"], n_dims: int, *keys: int) -> Float[ndarra
     """Standard normal numbers keyed by place (Box and Muller 1958)."""
     one, two = (np.stack([uniform(place, *keys, dim, half) for dim in range(n_dims)], axis=1) for half in (0, 1))
     return np.sqrt(-2 * np.log1p(-one)) * np.cos(2 * np.pi * two)
+
+
+def by_run(
+    windows: Windows, labels: Labels, name: str
+) -> tuple[ndarray, Int[ndarray, "stretch"], Int[ndarray, "stretch"]]:
+    """A label for stretches of neighbouring windows that share it: its value, the first window, their number.
+
+    Where `labels` knows the label of whole runs, it is never spread over their windows.
+    """
+    of_runs = getattr(labels, "of_runs", None)
+    if of_runs is not None and (known := of_runs(name)) is not None:
+        return np.asarray(known), np.cumsum(windows.count) - windows.count, windows.count
+    values = np.asarray(labels(name))
+    first = np.r_[0, np.flatnonzero(values[1:] != values[:-1]) + 1].astype(np.int64)
+    return values[first], first, np.diff(np.r_[first, len(windows)])

@@ -6,17 +6,16 @@ import numpy as np
 from jaxtyping import Int
 from numpy import ndarray
 
-from data_loaders.samplers.base import Sampler
+from data_loaders.samplers.base import OneByOne
 from data_loaders.samplers.hashing import permute
 
 
-class Shuffle(Sampler):
+class Shuffle(OneByOne):
     """Endless: the remainder of a pass flows into the next, so that no window is dropped and every batch is full."""
 
-    def draw(self, step: int) -> Int[ndarray, "view item"]:
-        place = step * self.batch_size + np.arange(self.batch_size)
+    def at(self, place: Int[ndarray, "item"]) -> Int[ndarray, "item"]:
         passes, index = np.divmod(place, len(self.windows))
         drawn = np.empty_like(index)
         for one in np.unique(passes):
             drawn[passes == one] = permute(index[passes == one], len(self.windows), self.seed, int(one))
-        return drawn[None]  # [view, item]
+        return drawn

@@ -85,6 +85,13 @@ class Transform(ABC):
         `info` describes what goes in. Raises ValueError where a transform that looks ahead is given a carry.
         """
 
+    def channelwise(self, info: SignalInfo) -> Sequence[tuple[np.ufunc, Float[ndarray, "channel"]]] | None:
+        """What `step` does, where it is nothing but ufuncs with a float32 constant per channel, one after another.
+
+        The stream then does it in place while it reads, with the same result to the last bit. None where it is more.
+        """
+        return None
+
     def state(self) -> dict[str, ndarray]:
         """What was learned and on which windows (`fitted_on`, their sorted ids), as numbers: it travels in the checkpoint."""
         return dict(self._state)

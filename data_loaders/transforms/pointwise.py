@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -35,8 +36,13 @@ class ScaleByType(Transform):
     def step(
         self, chunk: Float[ndarray, "channel time"], info: SignalInfo, carry: Any = None
     ) -> tuple[Float[ndarray, "channel time"], Any]:
-        factor = np.array([_PER_UNIT.get(kind, 1.0) for kind in info.ch_types], dtype=chunk.dtype)
-        return chunk * factor[:, None], None
+        return chunk * self._factor(info).astype(chunk.dtype)[:, None], None
+
+    def channelwise(self, info: SignalInfo) -> Sequence[tuple[np.ufunc, Float[ndarray, "channel"]]]:
+        return [(np.multiply, self._factor(info).astype(np.float32))]
+
+    def _factor(self, info: SignalInfo) -> Float[ndarray, "channel"]:
+        return np.array([_PER_UNIT.get(kind, 1.0) for kind in info.ch_types])
 
 
 class Clamp(Transform):
@@ -51,6 +57,10 @@ class Clamp(Transform):
         self, chunk: Float[ndarray, "channel time"], info: SignalInfo, carry: Any = None
     ) -> tuple[Float[ndarray, "channel time"], Any]:
         return np.clip(chunk, -self.limit, self.limit), None
+
+    def channelwise(self, info: SignalInfo) -> Sequence[tuple[np.ufunc, Float[ndarray, "channel"]]]:
+        limit = np.full(len(info.ch_names), self.limit, np.float32)
+        return [(np.maximum, -limit), (np.minimum, limit)]
 
 
 class SquareRoot(Transform):

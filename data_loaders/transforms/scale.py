@@ -49,6 +49,10 @@ class RobustScale(Transform):
         center, scale = self._table(info)
         return (chunk - center.astype(chunk.dtype)) / scale.astype(chunk.dtype), None
 
+    def channelwise(self, info: SignalInfo) -> Sequence[tuple[np.ufunc, Float[ndarray, "channel"]]]:
+        center, scale = self._table(info)
+        return [(np.subtract, center[:, 0].astype(np.float32)), (np.divide, scale[:, 0].astype(np.float32))]
+
     def _table(self, info: SignalInfo) -> tuple[Float[ndarray, "channel 1"], Float[ndarray, "channel 1"]]:
         self.learned("names")
         key = (info.ch_names, info.ch_types, info.bads)

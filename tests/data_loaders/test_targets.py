@@ -93,6 +93,6 @@ def test_a_wrong_target_names_the_repair(store: Store, text: str, message: str) 
 
 def test_a_name_in_two_tables_must_be_qualified(store: Store) -> None:
     windows = windows_of(store)
-    both = Windows(**{**windows.__dict__, "metadata": windows.metadata.assign(age=1.0)})
+    both = replace(windows, metadata=windows.metadata.assign(age=1.0))
     with pytest.raises(ValueError, match=r"write events\.age or participants\.age"):
         resolve("age", both, store)
