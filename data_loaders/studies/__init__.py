@@ -22,7 +22,7 @@ def names() -> list[str]:
     """
     files = [file for folder in __path__ for file in Path(folder).iterdir()]
     written = {file.stem for file in files if file.suffix == ".py" and "(Study):" in file.read_text(encoding="utf-8")}
-    return sorted((written | {file.stem for file in files if file.suffix == ".yaml"}) - {"base"})
+    return sorted((written | {file.stem for file in files if file.suffix == ".yaml"}) - {"base", "__init__"})
 
 
 def find(name: str) -> Study:
