@@ -27,11 +27,11 @@ from data_loaders.samplers.shuffle import Shuffle
 from data_loaders.series import stretches
 from data_loaders.shuffled import ShuffledGather
 from data_loaders.splits.base import Fold, Split
-from data_loaders.splits.share import first_share
+from data_loaders.splits.share import check_less, less, of_subjects
 from data_loaders.store import Store
 from data_loaders.stream import Stream
 from data_loaders.stream_facts import stream_facts
-from data_loaders.transforms.base import Example, SignalInfo, Transform
+from data_loaders.transforms.base import Example, SignalInfo, Transform, n_leading
 from data_loaders.unit_sets import unit_facts
 from data_loaders.windows import Rule, Windows
 
@@ -44,9 +44,10 @@ class Data(lightning.LightningDataModule):
 
     `fields` names the stretches that a batch carries, in seconds from the anchor; `targets` what to decode (the grammar
     is in `data_loaders.targets`). Leading continuous transforms (filters, resampling) are run once over whole segments
-    and kept; the others run on each window, fitted on the training part. `batch_size` counts over all ranks. `train_share`
-    keeps the first part of each recording's training windows, to ask what few labels are worth. A store may
-    lie behind an address (s3://, gs://, https://): `storage_options` are fsspec's, for example {anon: true}.
+    and kept; the others run on each window, fitted on the training part. `batch_size` counts over all ranks. To ask what
+    few labels are worth, `train_share` keeps the first part of each recording's training windows and `train_subjects` so many
+    people; `subjects` names whose windows are used at all. A store may lie behind an address (s3://, gs://, https://):
+    `storage_options` are fsspec's, for example {anon: true}.
     """
 
     def __init__(
@@ -60,6 +61,8 @@ class Data(lightning.LightningDataModule):
         sampler: Sampler | None = None,
         batch_size: int = 64,
         train_share: float = 1.0,
+        train_subjects: int | None = None,
+        subjects: list[str] | None = None,
         threads: int = 2,
         depth: int = 4,
         storage_options: dict[str, Any] | None = None,
@@ -68,8 +71,7 @@ class Data(lightning.LightningDataModule):
         check_no_secrets(storage_options)
         if batch_size < 1:
             raise ValueError(f"batch_size is {batch_size}, expected at least 1, for example 64")
-        if not 0 < train_share <= 1:
-            raise ValueError(f"train_share is {train_share:g}, expected above 0 and at most 1, such as 0.1 for a tenth")
+        check_less(train_share, train_subjects)
         if not fields:
             raise ValueError("fields is empty: name at least one, for example signal: {start: 0.0, stop: 2.0}")
         if not store:
@@ -78,7 +80,8 @@ class Data(lightning.LightningDataModule):
         self.sampler = sampler or Shuffle()
         self._target_texts, self._transforms = targets or [], transforms or []
         self._store_paths, self._storage_options = [store] if isinstance(store, str) else store, storage_options
-        self._threads, self._depth, self._seed, self.train_share = threads, depth, 0, train_share
+        self._threads, self._depth, self._seed = threads, depth, 0
+        self.train_share, self.train_subjects, self._only = train_share, train_subjects, subjects
         self._ready, self._shuffled = False, None
         self._fold: Fold | None = None
         self._train: Stream | None = None
@@ -88,16 +91,12 @@ class Data(lightning.LightningDataModule):
         """Opens the store, cuts windows and makes the folds; called again, does nothing."""
         if self._ready:
             return
-        lead = next((i for i, t in enumerate(self._transforms) if not t.continuous), len(self._transforms))
-        late = [type(t).__name__ for t in self._transforms[lead:] if t.continuous]
-        if late:
-            raise ValueError(
-                f"{late[0]} runs over whole recordings, so it comes before {type(self._transforms[lead]).__name__}: move it up"
-            )
+        lead = n_leading(self._transforms)
         stores = [Store(path, storage_options=self._storage_options) for path in self._store_paths]
         self.store = joined([materialise(store, self._transforms[:lead]) for store in stores])
         self.transforms = self._transforms[lead:]
-        self.windows, self.targets = labelled(self._target_texts, self.rule.cut(self.store, self.extent), self.store)
+        cut = of_subjects(self.rule.cut(self.store, self.extent), self._only)
+        self.windows, self.targets = labelled(self._target_texts, cut, self.store)
         self.subjects = sorted(set(self.store.catalog["subject"]))
         self.folds = self.split.folds(self.windows, self._strata(), self._seed)
         self._ready = True
@@ -110,7 +109,8 @@ class Data(lightning.LightningDataModule):
     def use(self, fold: int, seed: int = 0) -> Fold:
         """Makes one fold current: fits the transforms on its training part and lets the leakage guard look at it."""
         self.setup()
-        self._fold, self._fold_number, self._seed = first_share(self.folds[fold], self.train_share), fold, seed
+        fewer = less(self.folds[fold], self.train_share, self.train_subjects, seed)
+        self._fold, self._fold_number, self._seed = fewer, fold, seed
         self._train, self._resumed = None, None
         self.transforms = self._fitted(self.fold.train)
         labels = partial(self.labels, self.targets[0].name) if self.targets else None

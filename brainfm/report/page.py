@@ -3,12 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from importlib.resources import files
 from pathlib import Path
 from typing import Any
-
-from jinja2 import Environment, StrictUndefined
-from markupsafe import Markup
 
 from brainfm.files import written
 from brainfm.report import facts
@@ -21,10 +17,9 @@ from brainfm.report.patterns import patterns_of
 from brainfm.report.results import Results
 from brainfm.report.sentences import caveats, counted
 from brainfm.report.subjects import per_subject
+from brainfm.report.template import PAGE, rendered
 from brainfm.report.topomap import topomaps
 from brainfm.report.traces import scatter, trace
-
-PAGE = "report.html"
 
 
 def write(run: Path) -> Path:
@@ -38,12 +33,9 @@ def write(run: Path) -> Path:
 def html(run: Results) -> str:
     """The page as text."""
     found = headlines(run)
-    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
-        _packaged("page.html")
-    )
-    return template.render(
+    return rendered(
+        "page.html",
         name=run.path.name,
-        css=Markup(_packaged("page.css")),
         question=facts.question(run),
         finished=str(run.provenance.get("finished") or "").replace("T", " ")[:16],
         verdict=[*facts.trial(run), *(sentence for headline in found for sentence in headline.sentences())],
@@ -101,7 +93,3 @@ def _patterns(run: Results, headline: Headline) -> Picture | None:
     """Of the model that decodes best: what goes with the output of one at chance is noise."""
     found = None if headline.best is None else patterns_of(run, headline.best, headline.target)
     return None if found is None else topomaps(found, "maps")
-
-
-def _packaged(name: str) -> str:
-    return files("brainfm.report").joinpath(name).read_text(encoding="utf-8")

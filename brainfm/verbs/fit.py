@@ -28,6 +28,8 @@ def run(args: Namespace) -> None:
     recipe = recipe_of(args)
     if args.print_config:
         return print(recipe.text(), end="")
+    if recipe.resolved.get("grid"):
+        print("grid: fit runs the recipe as it stands; `brainfm scale` runs every cell of its grid")
     from brainfm.run.fit import fit
 
     fit(recipe, Path(args.out or f"runs/{recipe.name}"), command=["brainfm", *args.argv])

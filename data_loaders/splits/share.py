@@ -1,7 +1,8 @@
-"""Less to learn from: the first share of every recording's training windows, the other parts as they are."""
+"""Less to learn from: some of the people, or the first share of every recording's training windows, the other parts as they are."""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 
 import numpy as np
@@ -10,6 +11,47 @@ from numpy import ndarray
 
 from data_loaders.splits.base import Fold
 from data_loaders.windows import Windows
+
+
+def check_less(share: float, n_subjects: int | None) -> None:
+    """Raises ValueError where nothing would be left."""
+    if not 0 < share <= 1:
+        raise ValueError(f"train_share is {share:g}, expected above 0 and at most 1, such as 0.1 for a tenth")
+    if n_subjects is not None and n_subjects < 1:
+        raise ValueError(f"train_subjects is {n_subjects}, expected at least 1")
+
+
+def less(fold: Fold, share: float, n_subjects: int | None, seed: int) -> Fold:
+    """The fold with fewer people to train on, and the first share of what they have."""
+    return first_share(few_subjects(fold, n_subjects, seed), share)
+
+
+def of_subjects(windows: Windows, names: Sequence[str] | None) -> Windows:
+    """The windows of these people. Raises ValueError for one of whom there are none, with those that there are."""
+    if names is None:
+        return windows
+    subject = windows.metadata["subject"].astype(str).to_numpy()
+    missing = sorted(set(map(str, names)) - set(subject))
+    if missing:
+        raise ValueError(
+            f"subjects names {missing[0]!r}, of whom there are no windows: name some of {sorted(set(subject))}"
+        )
+    return windows.runs(np.isin(subject, list(map(str, names))))
+
+
+def few_subjects(fold: Fold, n: int | None, seed: int) -> Fold:
+    """The fold with the training windows of `n` people, drawn by the seed so that fewer are always some of more; printed."""
+    if n is None:
+        return fold
+    subject = fold.train.metadata["subject"].astype(str).to_numpy()
+    people = np.unique(subject)
+    if n > len(people):
+        raise ValueError(
+            f"train_subjects is {n}, but fold {fold.name} trains on {len(people)}: lower it to {len(people)}"
+        )
+    kept = np.random.default_rng(seed).permutation(people)[:n]
+    print(f"train_subjects: {n} of {len(people)} people, {', '.join(sorted(kept)[:20])}{', ...' if n > 20 else ''}")
+    return replace(fold, train=fold.train.runs(np.isin(subject, kept)))
 
 
 def first_share(fold: Fold, share: float) -> Fold:

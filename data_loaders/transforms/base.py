@@ -199,3 +199,14 @@ def spread(filtered: Callable[[ndarray, "float"], ndarray], sfreq: float) -> flo
         if distance < n_times // 4 or n_times >= 1 << 18:
             return distance / sfreq
         n_times *= 4
+
+
+def n_leading(transforms: Sequence[Transform]) -> int:
+    """How many continuous transforms come first. Raises ValueError where one comes after another kind."""
+    lead = next((i for i, t in enumerate(transforms) if not t.continuous), len(transforms))
+    late = [type(t).__name__ for t in transforms[lead:] if t.continuous]
+    if late:
+        raise ValueError(
+            f"{late[0]} runs over whole recordings, so it comes before {type(transforms[lead]).__name__}: move it up"
+        )
+    return lead

@@ -1,12 +1,12 @@
-"""A share of the training part is its beginning in every recording, and nothing else changes."""
+"""A share of the training part is its beginning in every recording, or some of its people, and nothing else changes."""
 
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from data_loaders.splits import TimeBlock
-from data_loaders.splits.share import first_share
+from data_loaders.splits import By, TimeBlock
+from data_loaders.splits.share import few_subjects, first_share, of_subjects
 from data_loaders.store import Store
 from data_loaders.windows import Tile, decode_id
 
@@ -35,3 +35,34 @@ def test_it_is_the_first_of_each_recording(store, share, capsys) -> None:
 def test_the_whole_is_the_fold_itself(store) -> None:
     fold = TimeBlock(n_folds=3, gap=1.0).folds(Tile(0.5).cut(store, (0.0, 0.5)))[0]
     assert first_share(fold, 1.0) is fold
+
+
+@pytest.fixture(scope="module")
+def people(tmp_path_factory: pytest.TempPathFactory) -> Store:
+    X = np.random.default_rng(0).standard_normal((20, 2, 100))
+    return Store.from_arrays(tmp_path_factory.mktemp("people") / "store", X, sfreq=100.0, subjects=list("abcde") * 4)
+
+
+def trained_on(fold) -> set[str]:
+    return set(fold.train.metadata["subject"])
+
+
+def test_fewer_people_are_some_of_more_and_others_by_another_seed(people, capsys) -> None:
+    fold = By(key="subject", n_folds=5, val=0.0).folds(Tile(0.5).cut(people, (0.0, 0.5)))[0]
+    drawn = [trained_on(few_subjects(fold, n, seed=3)) for n in (1, 2, 3, 4)]
+    assert [len(of) for of in drawn] == [1, 2, 3, 4]
+    assert drawn[0] < drawn[1] < drawn[2] < drawn[3] == trained_on(fold)
+    assert "train_subjects: 1 of 4 people" in capsys.readouterr().out
+    assert len({frozenset(trained_on(few_subjects(fold, 1, seed))) for seed in range(9)}) > 1
+    assert few_subjects(fold, 2, 0).test is fold.test
+    assert few_subjects(fold, None, 0) is fold
+    with pytest.raises(ValueError, match=r"train_subjects is 5, but fold .* trains on 4: lower it to 4"):
+        few_subjects(fold, 5, 0)
+
+
+def test_only_the_people_that_are_named_have_windows(people) -> None:
+    windows = Tile(0.5).cut(people, (0.0, 0.5))
+    assert set(of_subjects(windows, ["a", "c"]).metadata["subject"]) == {"a", "c"}
+    assert of_subjects(windows, None) is windows
+    with pytest.raises(ValueError, match="subjects names 'z', of whom there are no windows"):
+        of_subjects(windows, ["a", "z"])

@@ -69,14 +69,20 @@ def unlabelled_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.fixture(scope="session")
-def recipe(store: Path) -> Callable[..., Recipe]:
-    """Builds the recipe; changes are laid over its keys."""
+def raw(store: Path) -> Callable[..., dict[str, Any]]:
+    """The recipe as it is written; changes are laid over its keys."""
 
-    def make(store: Path = store, **changes: Any) -> Recipe:
+    def make(store: Path = store, **changes: Any) -> dict[str, Any]:
         raw = yaml.safe_load(RECIPE)
         raw["data"]["init_args"]["store"] = str(store)
         for key, value in changes.items():
             raw[key] = {**raw[key], **value} if isinstance(raw.get(key), dict) else value
-        return Recipe.of(raw)
+        return raw
 
     return make
+
+
+@pytest.fixture(scope="session")
+def recipe(raw: Callable[..., dict[str, Any]]) -> Callable[..., Recipe]:
+    """Builds the recipe."""
+    return lambda *store, **changes: Recipe.of(raw(*store, **changes))
