@@ -57,12 +57,7 @@ class Writer:
 
     def write(self, recording: Recording, key: str = "", history: Sequence[Mapping[str, Any]] = ()) -> Entry:
         """Writes one recording. Raises ValueError where another source has already given a recording of this name."""
-        self._check_free(_file_of(recording), recording.source)
-        kind = self._headers.get(_file_of(recording), {}).get("entities", {}).get("modality", recording.modality)
-        if kind != recording.modality:
-            raise ValueError(
-                f"{recording.source}: {recording.name} is in {self.path} as {kind}: prepare its {recording.modality} into another store"
-            )
+        self._check_free(_file_of(recording), recording.source, recording.modality)
         return self.adopt(aside(self.path, recording, key, history))
 
     def adopt(self, made: Aside) -> Entry:
@@ -71,7 +66,7 @@ class Writer:
         Raises ValueError, and deletes it, where another source has already given a recording of this name.
         """
         try:
-            self._check_free(made.file, made.source)
+            self._check_free(made.file, made.source, made.modality)
         except ValueError:
             made.path.unlink()
             raise
@@ -97,7 +92,12 @@ class Writer:
     def _table(self, name: str) -> Path:
         return self.path / f".{name}.{os.getpid()}.tmp"
 
-    def _check_free(self, file: str, source: str) -> None:
+    def _check_free(self, file: str, source: str, modality: str) -> None:
+        kind = self._headers.get(file, {}).get("entities", {}).get("modality", modality)
+        if kind != modality:
+            raise ValueError(
+                f"{source}: {Path(file).stem} is in {self.path} as {kind}: prepare its {modality} into another store"
+            )
         other = self._headers.get(file, {}).get("source", source)
         if other != source:
             name = Path(file).stem
@@ -111,6 +111,7 @@ class Aside:
     path: Path
     file: str
     source: str
+    modality: str
 
 
 def aside(store: Path, recording: Recording, key: str = "", history: Sequence[Mapping[str, Any]] = ()) -> Aside:
@@ -121,7 +122,7 @@ def aside(store: Path, recording: Recording, key: str = "", history: Sequence[Ma
     temporary = target.with_name(f".{target.name}.{os.getpid()}.tmp")
     header = _header_of(recording, file, key, history)
     header["extents"] = _write_file(temporary, recording, header)
-    return Aside(temporary, file, recording.source)
+    return Aside(temporary, file, recording.source, recording.modality)
 
 
 def shelf_at(place: str | Path, storage_options: Mapping[str, Any] | None = None) -> Shelf:

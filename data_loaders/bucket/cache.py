@@ -70,7 +70,7 @@ class Cache:
         number = self._ledger.room(part, block.size)
         try:
             yield number
-            os.rename(part, path)
+            self._ledger.rename(part, path)
         finally:
             os.close(number)
             part.unlink(missing_ok=True)

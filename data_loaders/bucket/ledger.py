@@ -44,6 +44,11 @@ class Ledger:
             self._count.write_text(str(held + size))
             return number
 
+    def rename(self, part: Path, path: Path) -> None:
+        """Gives a finished part its name, while nobody counts: a folder that is read meanwhile may show neither name."""
+        with lock(self._folder / "locks" / "size.lock"):
+            os.rename(part, path)
+
     def _held(self) -> int | None:
         try:
             return int(self._count.read_text())
