@@ -49,6 +49,7 @@ class SpikeTokenizer:
             raise ValueError(f"a block of {length - 1} tokens holds no spike between START and END: make it at least 3")
         self.start, self.end, self.pad = n_units, n_units + 1, n_units + 2
         self.step_start, self.step_end, self.step_pad = last + 1, last + 2, last + 3
+        self._told = False
 
     @property
     def n_ids(self) -> int:
@@ -71,6 +72,7 @@ class SpikeTokenizer:
         sorted_, _ = torch.where(events.mask, order, self._beyond).sort(1)
         count = events.mask.sum(1)
         kept = count.clamp(max=self.length - 3)
+        self._tell(count)
         place = torch.arange(self.length, device=count.device) - 1  # START stands before the first spike
         source = (place + (count - kept)[:, None]).clamp(0, max(sorted_.shape[1] - 1, 0))
         drawn = sorted_.gather(1, source) if sorted_.shape[1] else source
@@ -109,6 +111,17 @@ class SpikeTokenizer:
         # the first step is a literal 0, as in the reference: START has no time
         steps = torch.where(behind, self.step_pad, torch.where(end, self.step_end, torch.where(first, 0, step)))
         return SpikeTokens(ids, steps, ~behind, dropped)
+
+    def _tell(self, count: Int[Tensor, "batch"]) -> None:
+        """Says once that spikes are left out, and what holds them."""
+        if self._told or not len(count) or int(count.max()) <= self.length - 3:
+            return
+        self._told = True
+        most, fit = int(count.max()), self.length - 3
+        print(
+            f"spikes: a window of {self.seconds:g} s has {most}, and {fit} fit its block of {self.length - 1} tokens: the earliest "
+            f"are left out (told once; a block of {most + 2} holds them)"
+        )
 
     def _steps(self, events: Events, start: float) -> Int[Tensor, "batch event"]:
         # a spike on the edge of a bin belongs to the bin that begins there, whatever float32 makes of it

@@ -36,9 +36,12 @@ def test_any_counts_come_back(flat) -> None:
     assert tokens.dropped.tolist() == [0]
 
 
-def test_of_more_spikes_than_the_block_holds_the_last_98_are_kept() -> None:
-    counts = torch.full((N_UNITS, 5), 4)
-    tokens = tokenizer().encode(events_of(counts))
+def test_of_more_spikes_than_the_block_holds_the_last_98_are_kept(capsys) -> None:
+    counts, words = torch.full((N_UNITS, 5), 4), tokenizer()
+    tokens = words.encode(events_of(counts))
+    assert "has 140, and 98 fit its block of 100 tokens" in capsys.readouterr().out
+    words.encode(events_of(counts))
+    assert capsys.readouterr().out == ""
     kept = tokenizer().decode(tokens)[0]
     assert kept.sum() == 98
     assert tokens.dropped.tolist() == [140 - 98]
