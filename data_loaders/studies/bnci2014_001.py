@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -60,13 +61,13 @@ def _write(subject: int, dest: Path) -> None:
 def _sessions(subject: int) -> dict[str, dict[str, Any]]:
     """Session and run to Raw. Raises ValueError where MOABB is missing, or cannot reach its host."""
     try:
-        import moabb.datasets
+        datasets = import_module("moabb.datasets")  # an extra: the type checker sees it only where it is installed
     except ImportError as error:
         raise ValueError(
             "BNCI2014_001 comes through MOABB, which is not installed: pip install 'brainfm[moabb]'"
         ) from error
     try:
-        return moabb.datasets.BNCI2014_001().get_data([subject])[subject]
+        return datasets.BNCI2014_001().get_data([subject])[subject]
     except OSError as error:
         raise ValueError(
             f"MOABB could not fetch person {subject} of BNCI2014_001 ({error}): check the connection and run the same command "
