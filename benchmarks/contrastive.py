@@ -15,10 +15,7 @@ steps. The figures are medians over pairs of the ratio of their times.
 from __future__ import annotations
 
 import argparse
-import os
-import resource
 import statistics
-import subprocess
 import sys
 import tempfile
 import time
@@ -27,6 +24,7 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from sides import Side, Step, peers, serve
 
 # samples, neurons, hidden, output, labels
 CASES = {
@@ -35,7 +33,6 @@ CASES = {
     "labels_400k": (400_000, 30, 16, 8, True),
 }
 BATCH, OFFSET, LR = 512, 10, 3e-4
-Step = Callable[[], float]  # takes one step and returns its loss
 
 
 def main() -> None:
@@ -43,23 +40,19 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     if arguments.side:
         return serve(_SIDES[arguments.side](arguments.case, Path(arguments.shared)))
-    peers = os.environ.get("BRAINFM_PEERS")
-    if not peers:
-        sys.exit("BRAINFM_PEERS is not set, so there is no cebra to compare with: name the python of an environment "
-                 "with cebra in it (uv pip install torch cebra)")  # fmt: skip
-    figures = {}
+    python, figures = peers("cebra", "torch cebra"), {}
     for case in [arguments.only] if arguments.only else CASES:
         with tempfile.TemporaryDirectory() as shared:
-            figures[case] = compare(case, peers, Path(shared), arguments)
+            figures[case] = compare(case, python, Path(shared), arguments)
     search()
     for case, ratio in figures.items():
         print(f"figure {case}_vs_cebra {ratio:.2f}")
 
 
-def compare(case: str, peers: str, shared: Path, arguments: argparse.Namespace) -> float:
+def compare(case: str, python: str, shared: Path, arguments: argparse.Namespace) -> float:
     """Runs both sides in turn and returns the median over pairs of their ratio."""
-    theirs = Side(peers, "cebra", case, shared, arguments.threads)
-    ours = Side(sys.executable, "ours", case, shared, arguments.threads)
+    theirs = Side(python, __file__, "cebra", shared, arguments.threads, "--case", case)
+    ours = Side(sys.executable, __file__, "ours", shared, arguments.threads, "--case", case)
     n_pairs = arguments.pairs if CASES[case][0] <= 10_000 else max(3, arguments.pairs // 6)
     pairs = [(theirs.step(), ours.step()) for _ in range(n_pairs)]
     ratio = statistics.median(their[0] / our[0] for their, our in pairs)
@@ -72,9 +65,9 @@ def compare(case: str, peers: str, shared: Path, arguments: argparse.Namespace) 
         f"{case}: {samples:,} samples x {neurons} neurons, hidden {hidden}, output {output}, {'2-D label' if labels else 'time'}"
     )
     print(
-        f"  cebra on torch {theirs.about}: {their_ms:.1f} ms a step, peak {theirs.close():.2f} GB, loss {their_loss:.4f}"
+        f"  cebra on torch {theirs.torch}: {their_ms:.1f} ms a step, peak {theirs.close():.2f} GB, loss {their_loss:.4f}"
     )
-    print(f"  ours on torch {ours.about}: {our_ms:.2f} ms a step, peak {ours.close():.2f} GB, loss {our_loss:.4f}")
+    print(f"  ours on torch {ours.torch}: {our_ms:.2f} ms a step, peak {ours.close():.2f} GB, loss {our_loss:.4f}")
     print(f"  ratio {ratio:.2f} ({n_pairs} pairs, {arguments.threads} threads, float32)")
     return ratio
 
@@ -103,57 +96,6 @@ def _seconds(call: Callable[[], object]) -> float:
     start = time.perf_counter()
     call()
     return time.perf_counter() - start
-
-
-class Side:
-    """One implementation in a process of its own; takes one step per line that it is sent."""
-
-    def __init__(self, python: str, name: str, case: str, shared: Path, threads: int) -> None:
-        command = [python, __file__, "--side", name, "--case", case, "--shared", str(shared), "--threads", str(threads)]
-        root = str(Path(__file__).parents[1])
-        # both sides wait between turns; threads that spin meanwhile would take the other's core
-        settings = {**os.environ, "PYTHONPATH": root, "OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": str(threads)}
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=settings)
-        self.about = self._line()
-
-    def step(self) -> tuple[float, float]:
-        """Seconds that one step took, by the side's own clock, and its loss."""
-        self._send("step")
-        took, loss = self._line().split()
-        return float(took), float(loss)
-
-    def close(self) -> float:
-        """Ends the process; returns the most memory that it held, in gigabytes."""
-        self._send("end")
-        peak = float(self._line())
-        self.process.wait()
-        return peak
-
-    def _send(self, word: str) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.write(f"{word}\n")
-        self.process.stdin.flush()
-
-    def _line(self) -> str:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"{' '.join(map(str, self.process.args))} ended early with code {self.process.wait()}")  # type: ignore[arg-type]
-        return line.strip()
-
-
-def serve(step: Step) -> None:
-    """Warms up, says which torch it runs, then answers each line with the seconds and the loss of a step."""
-    for _ in range(2):
-        step()
-    print(torch.__version__, flush=True)
-    for line in sys.stdin:
-        if line.strip() == "end":
-            print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20, flush=True)
-            return
-        start = time.perf_counter()
-        loss = step()
-        print(time.perf_counter() - start, loss, flush=True)
 
 
 def cebra_side(case: str, shared: Path) -> Step:

@@ -16,17 +16,16 @@ import statistics
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
+from sides import Side, Step, peers, serve
 from torch import Tensor, nn
 
 N_BATCH, N_CHANS, N_TIMES, N_OUTPUTS = 64, 22, 1000, 4
-Step = Callable[[], float]
 
 
 def main() -> None:
@@ -34,27 +33,24 @@ def main() -> None:
     torch.set_num_threads(arguments.threads)
     if arguments.side:
         return serve(_SIDES[arguments.side](Path(arguments.shared)))
-    peers = os.environ.get("BRAINFM_PEERS")
-    if not peers:
-        sys.exit("BRAINFM_PEERS is not set, so there is no braindecode to compare with: name the python of an environment "
-                 "with braindecode in it (uv pip install torch torchvision torchaudio braindecode)")  # fmt: skip
+    python = peers("braindecode", "torch torchvision torchaudio braindecode")
     with tempfile.TemporaryDirectory() as shared:
-        compare(peers, Path(shared), arguments)
+        compare(python, Path(shared), arguments)
 
 
-def compare(peers: str, shared: Path, arguments: argparse.Namespace) -> None:
+def compare(python: str, shared: Path, arguments: argparse.Namespace) -> None:
     """Runs both sides in turn and prints what came out; `train_step_vs_braindecode` last."""
-    theirs = Side(peers, "braindecode", shared, arguments.threads)
-    ours = {"this environment": Side(sys.executable, "ours", shared, arguments.threads)}
-    if _can_import_ours(peers):
-        ours["the peers' environment"] = Side(peers, "ours", shared, arguments.threads)
+    theirs = Side(python, __file__, "braindecode", shared, arguments.threads)
+    ours = {"this environment": Side(sys.executable, __file__, "ours", shared, arguments.threads)}
+    if _can_import_ours(python):
+        ours["the peers' environment"] = Side(python, __file__, "ours", shared, arguments.threads)
     print(
         f"training step, {N_BATCH} x {N_CHANS} x {N_TIMES}, float32, {arguments.threads} threads, braindecode on torch {theirs.torch}"
     )
     ratios = {}
     for place, side in ours.items():
         print(f"outputs differ by at most {_difference(shared, side.tag):.1e} (ours on torch {side.torch}, {place})")
-        pairs = [(theirs.step(), side.step()) for _ in range(arguments.repeats)]
+        pairs = [(theirs.step()[0], side.step()[0]) for _ in range(arguments.repeats)]
         ratios[place] = statistics.median(theirs_took / ours_took for theirs_took, ours_took in pairs)
         theirs_ms, ours_ms = (1e3 * statistics.median(took) for took in zip(*pairs, strict=True))
         print(
@@ -63,47 +59,6 @@ def compare(peers: str, shared: Path, arguments: argparse.Namespace) -> None:
     for side in (theirs, *ours.values()):
         side.close()
     print(f"figure train_step_vs_braindecode {ratios['this environment']:.2f}")
-
-
-class Side:
-    """One implementation in a process of its own; takes one step per line that it is sent."""
-
-    def __init__(self, python: str, name: str, shared: Path, threads: int) -> None:
-        command = [python, __file__, "--side", name, "--shared", str(shared), "--threads", str(threads)]
-        root = str(Path(__file__).parents[1])
-        # both sides wait between turns; threads that spin meanwhile would take the other's core
-        settings = {**os.environ, "PYTHONPATH": root, "OMP_WAIT_POLICY": "passive", "OMP_NUM_THREADS": str(threads)}
-        self.process = subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, env=settings)
-        self.torch = self._line()
-        self.tag = f"{name}-{self.torch}"
-
-    def step(self) -> float:
-        """Seconds that one step took, by the side's own clock."""
-        assert self.process.stdin is not None
-        self.process.stdin.write("step\n")
-        self.process.stdin.flush()
-        return float(self._line())
-
-    def close(self) -> None:
-        assert self.process.stdin is not None
-        self.process.stdin.close()
-        self.process.wait()
-
-    def _line(self) -> str:
-        assert self.process.stdout is not None
-        line = self.process.stdout.readline()
-        if not line:
-            sys.exit(f"{' '.join(map(str, self.process.args))} ended early with code {self.process.wait()}")  # type: ignore[arg-type]
-        return line.strip()
-
-
-def serve(step: Step) -> None:
-    """Warms up, says which torch it runs, then answers each line with the seconds of a step."""
-    for _ in range(2):
-        step()
-    print(torch.__version__, flush=True)
-    for _ in sys.stdin:
-        print(step(), flush=True)
 
 
 def braindecode_side(shared: Path) -> Step:
@@ -115,7 +70,7 @@ def braindecode_side(shared: Path) -> Step:
     signal, truth = _data()
     torch.save(model.state_dict(), shared / "weights.pt")
     np.save(shared / "braindecode.npy", model(signal).detach().numpy())
-    return _timed(model, lambda: nn.functional.cross_entropy(model(signal), truth))
+    return _stepping(model, lambda: nn.functional.cross_entropy(model(signal), truth))
 
 
 def our_side(shared: Path) -> Step:
@@ -130,21 +85,21 @@ def our_side(shared: Path) -> Step:
     signal, truth = _data()
     batch = _batch(signal.mT.contiguous().mT, truth)
     np.save(shared / f"ours-{torch.__version__}.npy", objective.logits(batch).detach().numpy())
-    return _timed(objective, lambda: objective.loss(batch)["loss"])
+    return _stepping(objective, lambda: objective.loss(batch)["loss"])
 
 
 _SIDES = {"braindecode": braindecode_side, "ours": our_side}
 
 
-def _timed(model: nn.Module, loss: Callable[[], Tensor]) -> Step:
+def _stepping(model: nn.Module, loss: Callable[[], Tensor]) -> Step:
     optimizer = torch.optim.AdamW(model.parameters(), lr=1e-3)
 
     def step() -> float:
-        start = time.perf_counter()
         optimizer.zero_grad()
-        loss().backward()
+        found = loss()
+        found.backward()
         optimizer.step()
-        return time.perf_counter() - start
+        return found.item()
 
     return step
 

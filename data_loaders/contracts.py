@@ -219,3 +219,9 @@ class Scores:
         missing = [column for column in SCORE_COLUMNS if column not in self.rows.columns]
         if missing:
             raise ValueError(f"Scores.rows lacks the columns {missing}: an evaluator gives {list(SCORE_COLUMNS)}")
+
+    @classmethod
+    def of(cls, rows: pd.DataFrame) -> Scores:
+        """The rows with their means over folds and subjects as summary, before intervals are known."""
+        means = rows.groupby(["model", "target", "metric"], sort=False)
+        return cls(rows, means.agg(value=("value", "mean"), n_samples=("n_samples", "sum")).reset_index())

@@ -108,8 +108,7 @@ class Decoding(Evaluator):
         self._predictions = pd.concat([to_table(p) for p in self._predicted(table)], ignore_index=True)
         rows = pd.concat([self._rows(predicted) for predicted in from_table(self._predictions)], ignore_index=True)
         _tell_undefined(rows)
-        means = rows.groupby(["model", "target", "metric"], sort=False)
-        return Scores(rows, means.agg(value=("value", "mean"), n_samples=("n_samples", "sum")).reset_index())
+        return Scores.of(rows)
 
     @property
     def predictions(self) -> pd.DataFrame:

@@ -100,8 +100,7 @@ class Encoding(Evaluator):
         truth = np.concatenate(self._truth)[order]
         self._predictions = to_rows(windows[kept], "signal", self._names, truth, models)
         rows = self._rows(list(series(self._predictions, self._names)))
-        means = rows.groupby(["model", "target", "metric"], sort=False)
-        return Scores(rows, means.agg(value=("value", "mean"), n_samples=("n_samples", "sum")).reset_index())
+        return Scores.of(rows)
 
     @property
     def predictions(self) -> pd.DataFrame:

@@ -65,8 +65,7 @@ class Reconstruction(Evaluator):
         about = windows[[*WINDOW_COLUMNS, "study"]].rename(columns={"study": "target"})
         self._table = about.merge(seen, on="window_id").query("n_hidden > 0").reset_index(drop=True)
         rows = _rows(self._table, self._model)
-        means = rows.groupby(["model", "target", "metric"], sort=False)
-        return Scores(rows, means.agg(value=("value", "mean"), n_samples=("n_samples", "sum")).reset_index())
+        return Scores.of(rows)
 
     @property
     def predictions(self) -> pd.DataFrame:

@@ -100,8 +100,7 @@ class SpikeRates(Evaluator):
         ]
         self._table = pd.concat(parts, ignore_index=True)
         rows = self._rows(about, rates, mine)
-        means = rows.groupby(["model", "target", "metric"], sort=False)
-        return Scores(rows, means.agg(value=("value", "mean"), n_samples=("n_samples", "sum")).reset_index())
+        return Scores.of(rows)
 
     @property
     def predictions(self) -> pd.DataFrame:
