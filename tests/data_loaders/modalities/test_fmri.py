@@ -1,53 +1,16 @@
-"""fMRI: what nibabel, nilearn and pandas wrote comes back equal in value, time, names, positions; what cannot be right is asked about."""
+"""fMRI volumes: what nibabel wrote comes back equal in value, time, names and positions; what cannot be right is asked about."""
 
 import gzip
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
-from data_loaders.formats import space
 from data_loaders.formats.nifti import header_of
 from data_loaders.modalities.fmri import FMRI
 from data_loaders.prepare import prepare
 from data_loaders.store import Store
-
-nib: Any = pytest.importorskip("nibabel")
-axes: Any = nib.cifti2
-AFFINE = np.array([[-3.0, 0.0, 0.0, 40.0], [0.0, 3.0, 0.0, -30.0], [0.0, 0.0, 4.0, 5.0], [0.0, 0.0, 0.0, 1.0]])
-SHAPE = (6, 5, 4)
-
-
-def series(shape=(*SHAPE, 12), dtype: Any = np.int16, seed=0) -> np.ndarray:
-    values = 500 + 50 * np.random.default_rng(seed).standard_normal(shape)
-    return values.astype(dtype)
-
-
-def nifti(
-    path: Path, data: np.ndarray, tr: float = 2.0, units=("mm", "sec"), slope=None, affine=AFFINE, klass=None
-) -> Path:
-    image = (klass or nib.Nifti1Image)(data, affine)
-    image.header.set_data_dtype(data.dtype)
-    if slope is not None:
-        image.header.set_slope_inter(*slope)
-    image.header["pixdim"][4] = tr
-    image.header.set_xyzt_units(*units)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    nib.save(image, path)
-    return path
-
-
-def read(root: Path, **sidecar: Any) -> Any:
-    """The one recording below a folder."""
-    if sidecar:
-        folder = root if root.is_dir() else root.parent
-        (folder / "brainfm.yaml").write_text(yaml.safe_dump(sidecar))
-    reader = FMRI()
-    (source,) = reader.sources(root)
-    return reader.read(source)
+from tests.data_loaders.modalities.scans import AFFINE, SHAPE, nib, nifti, read, series
 
 
 @pytest.mark.parametrize("name", ["S1.nii", "S1.nii.gz"])
@@ -201,115 +164,6 @@ def test_without_a_sidecar_only_series_are_recordings(tmp_path):
     assert (source.path.name, source.entities["subject"]) == ("S1_bold.nii.gz", "S1")
 
 
-def labels_image(path: Path, seed=1, affine=AFFINE, shape=SHAPE) -> np.ndarray:
-    labels = np.random.default_rng(seed).integers(0, 4, shape).astype(np.int16)
-    nifti(path, labels, affine=affine)
-    return labels
-
-
-def test_parcels_are_the_means_that_nilearn_takes(tmp_path):
-    from nilearn.regions import img_to_signals_labels
-
-    path = nifti(tmp_path / "S1.nii.gz", series(dtype=np.float32))
-    labels_image(tmp_path / "atlas.nii.gz")
-    found = read(tmp_path, modality="fmri", mask="all", parcellation="atlas.nii.gz", parcel_names=["V1", "V2", "MT"])
-    theirs, *_ = img_to_signals_labels(nib.load(path), nib.load(tmp_path / "atlas.nii.gz"))
-    np.testing.assert_allclose(found.signal, theirs, rtol=1e-5)
-    assert found.ch_names == ("V1", "V2", "MT")
-
-
-def test_a_value_per_parcel_becomes_an_image_again(tmp_path):
-    nifti(tmp_path / "S1.nii.gz", series())
-    labels = labels_image(tmp_path / "atlas.nii.gz")
-    found = read(tmp_path, modality="fmri", mask="all", parcellation="atlas.nii.gz")
-    image = space.to_image(found.space, np.array([10.0, 20.0, 30.0]))
-    np.testing.assert_array_equal(image.get_fdata(), labels * 10.0)
-    np.testing.assert_array_equal(image.affine, AFFINE)
-
-
-def test_names_of_parcels_come_from_the_table_beside_the_atlas(tmp_path):
-    nifti(tmp_path / "S1.nii.gz", series())
-    labels_image(tmp_path / "atlas.nii.gz")
-    pd.DataFrame({"index": [0, 1, 2, 3, 4], "name": ["air", "a", "b", "c", "gone"]}).to_csv(
-        tmp_path / "atlas.tsv", sep="\t", index=False
-    )
-    found = read(tmp_path, modality="fmri", mask="all", parcellation="atlas.nii.gz")
-    assert found.ch_names == ("a", "b", "c", "gone")
-    assert found.bads == ("gone",)
-    assert not found.signal[:, 3].any()
-
-
-def test_a_parcellation_on_another_grid_is_resampled_and_told_of_another_template_refused(tmp_path):
-    nifti(tmp_path / "sub-1_space-MNI152NLin6Asym_bold.nii.gz", series())
-    fine = AFFINE @ np.diag([0.5, 0.5, 0.5, 1])
-    labels_image(tmp_path / "atlas.nii.gz", affine=fine, shape=tuple(2 * n for n in SHAPE))
-    found = read(tmp_path, modality="fmri", mask="all", parcellation="atlas.nii.gz")
-    assert any("resampled to the scan's grid by nearest neighbour" in decision for decision in found.decisions)
-    labels_image(tmp_path / "tpl-MNI152NLin2009cAsym_atlas.nii.gz")
-    with pytest.raises(ValueError, match=r"in the space MNI152NLin2009cAsym, the scan in MNI152NLin6Asym"):
-        read(tmp_path, modality="fmri", mask="all", parcellation="tpl-MNI*_atlas.nii.gz")
-    far = AFFINE.copy()
-    far[:3, 3] += 1000
-    labels_image(tmp_path / "far.nii.gz", affine=far)
-    with pytest.raises(ValueError, match="no label where the scan has voxels"):
-        read(tmp_path, modality="fmri", mask="all", parcellation="far.nii.gz", exclude=["tpl*", "atlas*"])
-
-
-def test_confounds_and_filters_are_nilearns(tmp_path):
-    from nilearn.signal import clean
-
-    data, rng = series((*SHAPE, 60), np.float32), np.random.default_rng(3)
-    nifti(tmp_path / "S1.nii.gz", data)
-    motion = rng.standard_normal((60, 3))
-    np.savetxt(tmp_path / "S1_motion.txt", motion)
-    asked = {
-        "confounds": {"file": "{subject}_motion.txt"},
-        "detrend": True,
-        "high_pass": 0.02,
-        "standardize": "zscore_sample",
-    }
-    found = read(tmp_path, modality="fmri", mask="all", **asked)
-    flat = data.reshape(-1, 60).T
-    theirs = clean(flat, confounds=motion, detrend=True, high_pass=0.02, t_r=2.0, standardize="zscore_sample")
-    np.testing.assert_allclose(found.signal, theirs, atol=1e-4)
-    assert any("3 confounds of S1_motion.txt" in decision for decision in found.decisions)
-
-
-def test_percent_signal_change_is_in_percent_of_the_mean(tmp_path):
-    data = series((*SHAPE, 60), np.float32)
-    nifti(tmp_path / "S1.nii.gz", data)
-    found = read(tmp_path, modality="fmri", mask="all", standardize="psc")
-    flat = data.reshape(-1, 60).T
-    np.testing.assert_allclose(found.signal, 100 * (flat / flat.mean(0) - 1), atol=1e-3)
-    assert set(found.units) == {"%"}
-
-
-@pytest.mark.parametrize(
-    ("asked", "match"),
-    [
-        ({"high_pass": 0.4}, "high_pass is 0.4 Hz, expected between 0 and 0.25"),
-        ({"standardize": "z"}, "standardize is 'z'"),
-        ({"confounds": "simple"}, "nilearn says"),
-        ({"confounds": {"file": "missing.txt"}}, "confounds names 'missing.txt'"),
-        ({"parcellation": "missing.nii"}, "parcellation names 'missing.nii'"),
-        ({"mask": "missing.nii"}, "mask names 'missing.nii'"),
-        ({"streams": {"rate": "missing.txt"}}, "streams.rate names 'missing.txt'"),
-        ({"labels": {"file": "missing.txt"}}, "labels names 'missing.txt'"),
-    ],
-)
-def test_options_that_cannot_be_are_refused_by_name(tmp_path, asked, match):
-    nifti(tmp_path / "S1.nii.gz", series())
-    with pytest.raises(ValueError, match=match):
-        read(tmp_path, modality="fmri", **{"mask": "all"} | asked)
-
-
-def test_confounds_of_another_run_are_refused(tmp_path):
-    nifti(tmp_path / "S1.nii.gz", series())
-    np.savetxt(tmp_path / "c.txt", np.ones((11, 2)))
-    with pytest.raises(ValueError, match="have 11 rows, it has 12 volumes"):
-        read(tmp_path, modality="fmri", mask="all", confounds={"file": "c.txt"})
-
-
 def test_one_label_per_volume_makes_events_and_runs(tmp_path):
     nifti(tmp_path / "S1.nii.gz", series())
     kinds = ["rest", "rest", "face", "face", "rest", "cat", "cat", "cat", "rest", "face", "rest", "rest"]
@@ -347,112 +201,6 @@ def test_streams_keep_their_clock_and_a_length_that_nobody_explains_is_asked_abo
     motion = found.streams["motion"]
     assert (motion.start, motion.sfreq, motion.names, motion.unit) == (-4.0, 0.5, ("x", "y"), "mm")
     np.testing.assert_array_equal(motion.values[:, 1], np.arange(1.0, 28.0, 2))
-
-
-def dense(path: Path, n_volumes=10, step=1.5, unit="SECOND") -> np.ndarray:
-    models = axes.BrainModelAxis.from_surface([0, 2, 5], 8, "CortexLeft") + axes.BrainModelAxis.from_surface(
-        [1, 3], 8, "CortexRight"
-    )
-    voxels = np.zeros(SHAPE, bool)
-    voxels[1, 2, 3] = voxels[2, 2, 3] = True
-    models += axes.BrainModelAxis.from_mask(voxels, "thalamus_left", AFFINE)
-    data = np.random.default_rng(0).standard_normal((n_volumes, 7)).astype(np.float32)
-    nib.save(axes.Cifti2Image(data, (axes.SeriesAxis(0, step, n_volumes, unit), models)), path)
-    return data
-
-
-def test_grayordinates_come_back_named_and_voxels_placed(tmp_path):
-    data = dense(tmp_path / "S1.dtseries.nii")
-    found = read(tmp_path)
-    np.testing.assert_array_equal(found.signal, data)
-    assert found.ch_names == ("CORTEX_LEFT:0", "CORTEX_LEFT:2", "CORTEX_LEFT:5", "CORTEX_RIGHT:1", "CORTEX_RIGHT:3",
-                              "THALAMUS_LEFT:1,2,3", "THALAMUS_LEFT:2,2,3")  # fmt: skip
-    assert 1 / found.sfreq == pytest.approx(1.5)
-    np.testing.assert_allclose(found.ch_positions[5], [0.037, -0.024, 0.017])
-    assert np.isnan(found.ch_positions[:5]).all()
-    image = space.to_image(found.space, data[0])
-    np.testing.assert_array_equal(image.get_fdata()[0], data[0])
-
-
-def test_parcel_series_come_back_by_name(tmp_path):
-    parcels = axes.ParcelsAxis.from_brain_models(
-        [
-            ("left", axes.BrainModelAxis.from_surface([0, 1], 4, "CortexLeft")),
-            ("right", axes.BrainModelAxis.from_surface([2], 4, "CortexRight")),
-        ]
-    )
-    data = np.random.default_rng(0).standard_normal((5, 2)).astype(np.float32)
-    nib.save(axes.Cifti2Image(data, (axes.SeriesAxis(0, 0.72, 5), parcels)), tmp_path / "S1.ptseries.nii")
-    found = read(tmp_path)
-    assert (found.ch_names, round(1 / found.sfreq, 9)) == (("left", "right"), 0.72)
-    np.testing.assert_array_equal(found.signal, data)
-
-
-def test_dlabel_averages_grayordinates(tmp_path):
-    data = dense(tmp_path / "S1.dtseries.nii")
-    models = nib.load(tmp_path / "S1.dtseries.nii").header.get_axis(1)
-    kinds = axes.LabelAxis(["atlas"], [{0: ("???", (0, 0, 0, 0)), 1: ("V1", (1, 0, 0, 1)), 2: ("Thal", (0, 1, 0, 1))}])
-    nib.save(
-        axes.Cifti2Image(np.array([[1, 1, 0, 1, 0, 2, 2]], np.float32), (kinds, models)), tmp_path / "atlas.dlabel.nii"
-    )
-    found = read(tmp_path, modality="fmri", parcellation="atlas.dlabel.nii")
-    assert found.ch_names == ("V1", "Thal")
-    np.testing.assert_allclose(found.signal, np.stack([data[:, [0, 1, 3]].mean(1), data[:, 5:].mean(1)], 1), rtol=1e-5)
-
-
-def gifti(path: Path, data: np.ndarray, side="L") -> np.ndarray:
-    arrays = [nib.gifti.GiftiDataArray(row.astype(np.float32), intent="NIFTI_INTENT_TIME_SERIES") for row in data]
-    meta = nib.gifti.GiftiMetaData({"AnatomicalStructurePrimary": "CortexLeft" if side == "L" else "CortexRight"})
-    nib.save(nib.gifti.GiftiImage(darrays=arrays, meta=meta), path)
-    return data.astype(np.float32)
-
-
-@pytest.mark.parametrize("name", ["S1_hemi-{}_bold.func.gii", "S1.{}.func.gii"])
-def test_hemispheres_are_joined(tmp_path, name):
-    rng = np.random.default_rng(0)
-    left, right = (
-        gifti(tmp_path / name.format(side), rng.standard_normal((6, n)), side) for side, n in (("L", 4), ("R", 3))
-    )
-    found = read(tmp_path, modality="fmri", tr=2.0, subject="1")
-    np.testing.assert_array_equal(found.signal, np.concatenate([left, right], axis=1))
-    assert found.ch_names == ("L:0", "L:1", "L:2", "L:3", "R:0", "R:1", "R:2")
-    assert found.ch_columns["hemisphere"] == ("left",) * 4 + ("right",) * 3
-    images = space.to_image(found.space, found.signal[0])
-    np.testing.assert_array_equal(images["right"].darrays[0].data, right[0])
-
-
-def test_surfaces_place_vertices_in_metres_and_labels_average_them(tmp_path):
-    values = gifti(tmp_path / "S1_hemi-L_bold.func.gii", np.random.default_rng(0).standard_normal((6, 4)))
-    points = np.arange(12.0, dtype=np.float32).reshape(4, 3)
-    arrays = [nib.gifti.GiftiDataArray(points, intent="NIFTI_INTENT_POINTSET"),
-              nib.gifti.GiftiDataArray(np.array([[0, 1, 2]], np.int32), intent="NIFTI_INTENT_TRIANGLE")]  # fmt: skip
-    nib.save(nib.gifti.GiftiImage(darrays=arrays), tmp_path / "lh.surf.gii")
-    stated = {"modality": "fmri", "tr": 2.0, "surfaces": {"left": "lh.surf.gii"}}
-    np.testing.assert_allclose(read(tmp_path, **stated).ch_positions, points * 1e-3)
-    table = nib.gifti.GiftiLabelTable()
-    for key, name in ((0, "???"), (1, "V1"), (7, "MT")):
-        label = nib.gifti.GiftiLabel(key=key)
-        label.label = name
-        table.labels.append(label)
-    array = nib.gifti.GiftiDataArray(np.array([1, 7, 1, 0], np.int32), intent="NIFTI_INTENT_LABEL")
-    nib.save(nib.gifti.GiftiImage(darrays=[array], labeltable=table), tmp_path / "lh.label.gii")
-    found = read(tmp_path, **stated, parcellation={"left": "lh.label.gii"})
-    assert found.ch_names == ("L:V1", "L:MT")
-    np.testing.assert_allclose(found.signal, np.stack([values[:, [0, 2]].mean(1), values[:, 1]], 1), rtol=1e-5)
-
-
-def test_hemispheres_of_two_runs_are_refused_and_a_lone_one_is_told(tmp_path):
-    gifti(tmp_path / "S1_hemi-L_bold.func.gii", np.ones((6, 4)))
-    assert "only the left hemisphere is there" in read(tmp_path, modality="fmri", tr=2.0).decisions
-    gifti(tmp_path / "S1_hemi-R_bold.func.gii", np.ones((5, 4)))
-    with pytest.raises(ValueError, match="not of one run"):
-        read(tmp_path)
-
-
-def test_gifti_without_a_repetition_time_is_asked_about(tmp_path):
-    gifti(tmp_path / "S1_hemi-L_bold.func.gii", np.ones((6, 4)))
-    with pytest.raises(ValueError, match="how many seconds"):
-        read(tmp_path, modality="fmri")
 
 
 def test_one_recording_is_in_memory_at_a_time_and_only_its_mask(tmp_path):

@@ -1,20 +1,16 @@
 """Sorted spikes with behaviour: what the reader keeps, what it decides, and what it refuses."""
 
-from datetime import UTC, datetime
 from pathlib import Path
 
 import h5py
 import numpy as np
 import pytest
 import yaml
-from pynwb import NWBHDF5IO, NWBFile
-from pynwb.behavior import Position, SpatialSeries
-from pynwb.file import Subject
 from scipy.io import savemat
 
-from data_loaders.contracts import Recording
 from data_loaders.formats.clocks import Series, to_stream
 from data_loaders.modalities.spikes import Spikes
+from tests.data_loaders.modalities.sorted_spikes import read
 
 
 def written(folder: Path, arrays: dict, stated: dict | None = None, name: str = "one.npz") -> Path:
@@ -30,12 +26,6 @@ def written(folder: Path, arrays: dict, stated: dict | None = None, name: str = 
     spikes = {"streams": {"vel": {"sfreq": 100}}} | (stated or {})
     path.with_suffix(".yaml").write_text(yaml.safe_dump({"modality": "spikes", "subject": "m", "spikes": spikes}))
     return path
-
-
-def read(path: Path) -> Recording:
-    reader = Spikes()
-    [source] = reader.sources(path)
-    return reader.read(source)
 
 
 def test_real_reaching_session_keeps_every_spike_and_sample(shared_data):
@@ -231,161 +221,6 @@ def test_other_files_are_left_to_other_readers(tmp_path):
     with h5py.File(tmp_path / "other.h5", "w") as file:
         file["data"] = np.zeros(3)
     assert Spikes().sources(tmp_path) == []
-
-
-def nwb(path: Path, units: bool = True, **changes) -> dict[int, np.ndarray]:
-    """Three units on two electrodes of two regions, a hand position, trials; spike times per unit come back."""
-    rng = np.random.default_rng(0)
-    file = NWBFile("x", "id", datetime(2026, 1, 1, tzinfo=UTC), session_id="s1")
-    file.subject = Subject(subject_id="m1", species="Mus musculus")
-    group = file.create_electrode_group("probe", description="p", location="CTX", device=file.create_device("d"))
-    for i, region in enumerate(("CA1", "DG")):
-        file.add_electrode(x=1000.0 * i, y=2000.0, z=3000.0, location=region, group=group)
-    file.add_unit_column("quality", "verdict")
-    file.add_unit_column("snr", "ratio")
-    lists = {i: np.sort(rng.uniform(0, 20, n)) for i, n in enumerate((400, 20, 200))}
-    for i in lists:
-        about = {"obs_intervals": [[0.0, 12.0], [14.0, 20.0]], "quality": ("good", "mua", "good")[i], "snr": 1.0 + i}
-        file.add_unit(
-            spike_times=changes.get("times", lists)[i],
-            electrodes=[i % 2],
-            id=10 + i,
-            **about | changes.get(f"unit{i}", {}),
-        )
-    place = SpatialSeries(name="hand", data=np.arange(400.0).reshape(200, 2), reference_frame="x", rate=10.0)
-    file.create_processing_module("behavior", "x").add(Position(spatial_series=place))
-    file.add_trial_column("condition", "kind")
-    for i, kind in enumerate(("a", "b", "a")):
-        file.add_trial(start_time=1.0 + 5 * i, stop_time=3.0 + 5 * i, condition=kind)
-    with NWBHDF5IO(path, "w") as io:
-        io.write(file)
-    return lists
-
-
-def test_nwb_units_come_back_with_columns_regions_positions_and_behaviour(tmp_path):
-    lists = nwb(tmp_path / "a.nwb")
-    recording = read(tmp_path / "a.nwb")
-    for unit, times in lists.items():
-        np.testing.assert_array_equal(recording.spikes.times[recording.spikes.channels == unit], times)
-    assert recording.name == "sub-m1_ses-s1"
-    assert recording.ch_names == ("unit10", "unit11", "unit12")
-    assert recording.ch_columns["quality"] == ("good", "mua", "good")
-    assert recording.ch_columns["region"] == ("CA1", "DG", "CA1")
-    assert recording.ch_columns["snr"] == (1.0, 2.0, 3.0)
-    np.testing.assert_allclose(recording.ch_positions[1], [1e-3, 2e-3, 3e-3])
-    assert recording.events["trial_type"].tolist() == ["a", "b", "a"]
-    np.testing.assert_array_equal(recording.streams["hand"].values[7], [14, 15])
-
-
-def test_obs_intervals_are_the_segments(tmp_path):
-    nwb(tmp_path / "a.nwb")
-    np.testing.assert_allclose(read(tmp_path / "a.nwb").segments, [[0, 12], [14, 20]])
-    nwb(tmp_path / "b.nwb", unit1={"obs_intervals": [[5.0, 20.0]]})
-    recording = read(tmp_path / "b.nwb")
-    np.testing.assert_allclose(recording.segments, [[5, 12], [14, 20]])
-    assert any("2 different sets of intervals" in decision for decision in recording.decisions)
-
-
-@pytest.mark.parametrize(
-    ("keep", "names", "told"),
-    [
-        ({"quality": ["good"]}, ("unit10", "unit12"), "keep quality in good: 2 of 3 units"),
-        ({"rate": {"min": 5.0}}, ("unit10", "unit12"), "keep rate at least 5: 2 of 3 units"),
-        ({"region": ["D*"]}, ("unit11",), "keep region in D*: 1 of 3 units"),
-        (
-            {"snr": {"min": 2.0, "max": 3.0}, "quality": "good"},
-            ("unit12",),
-            "keep snr at least 2 and at most 3: 2 of 3",
-        ),
-    ],
-)
-def test_units_are_kept_by_quality_rate_region_and_any_column(tmp_path, keep, names, told):
-    lists = nwb(tmp_path / "a.nwb")
-    (tmp_path / "brainfm.yaml").write_text(yaml.safe_dump({"keep": keep}))
-    recording = read(tmp_path / "a.nwb")
-    assert recording.ch_names == names
-    assert any(told in decision for decision in recording.decisions)
-    last = int(names[-1].removeprefix("unit")) - 10
-    np.testing.assert_array_equal(recording.spikes.times[recording.spikes.channels == len(names) - 1], lists[last])
-    assert len(recording.ch_columns["snr"]) == len(recording.ch_positions) == len(names)
-
-
-def test_what_keep_asks_for_must_be_there(tmp_path):
-    nwb(tmp_path / "a.nwb")
-    (tmp_path / "brainfm.yaml").write_text(yaml.safe_dump({"keep": {"qualty": ["good"]}}))
-    with pytest.raises(ValueError, match=r"a.nwb: keep asks for 'qualty'.*write quality"):
-        read(tmp_path / "a.nwb")
-    (tmp_path / "brainfm.yaml").write_text(yaml.safe_dump({"keep": {"quality": ["best"]}}))
-    with pytest.raises(ValueError, match="leaves none of 3 units"):
-        read(tmp_path / "a.nwb")
-
-
-def test_times_before_the_sessions_zero_move_everything(tmp_path):
-    times = [np.array([-1.5, 2.0]), np.array([3.0]), np.array([4.0])]
-    nwb(tmp_path / "a.nwb", times=times)
-    recording = read(tmp_path / "a.nwb")
-    np.testing.assert_allclose(recording.spikes.times, [0.5, 4.0, 5.0, 6.0])
-    assert recording.events["onset"].iloc[0] == 3.0
-    assert recording.streams["hand"].start == 2.0
-
-
-def phy(folder: Path, **changes) -> tuple[np.ndarray, np.ndarray]:
-    """Spikes at 30 kHz of clusters 0, 3 and 7, as Kilosort and phy write them."""
-    folder.mkdir(parents=True, exist_ok=True)
-    rng = np.random.default_rng(0)
-    ticks, clusters = np.sort(rng.integers(0, 600_000, 500)), rng.choice([0, 3, 7], 500)
-    np.save(folder / "spike_times.npy", ticks.astype(np.uint64)[:, None])
-    np.save(folder / "spike_clusters.npy", clusters.astype(np.int32))
-    np.save(folder / "channel_positions.npy", np.array([[0.0, 0.0], [16.0, 20.0]]))
-    (folder / "params.py").write_text(
-        "import os\ndat_path = os.environ['NOWHERE']\nn_channels_dat = 2\nsample_rate = 30000.\n"
-    )
-    (folder / "cluster_group.tsv").write_text("cluster_id\tgroup\n0\tgood\n3\tnoise\n7\tunsorted\n")
-    (folder / "cluster_KSLabel.tsv").write_text("cluster_id\tKSLabel\n0\tgood\n3\tgood\n7\tmua\n")
-    (folder / "cluster_info.tsv").write_text(
-        "cluster_id\tch\tdepth\tfr\n0\t1\t20.0\t8.0\n3\t0\t0.0\t8.1\n7\t0\t0.0\t8.2\n"
-    )
-    for name, text in changes.items():
-        (folder / name.replace("__", ".")).write_text(text)
-    return ticks / 30_000, clusters
-
-
-def test_a_phy_folder_gives_units_quality_and_positions_and_leaves_noise_out(tmp_path):
-    times, clusters = phy(tmp_path / "mouse1" / "day2" / "kilosort4")
-    [source] = Spikes().sources(tmp_path)
-    recording = Spikes().read(source)
-    assert (recording.subject, recording.session) == ("mouse1", "day2")
-    assert recording.ch_names == ("unit0", "unit7")
-    assert recording.ch_columns["quality"] == ("good", "mua")
-    assert any("keep quality in good, mua: 2 of 3 units" in decision for decision in recording.decisions)
-    np.testing.assert_array_equal(recording.spikes.times[recording.spikes.channels == 1], times[clusters == 7])
-    np.testing.assert_allclose(recording.ch_positions, [[16e-6, 20e-6, 0], [0, 0, 0]])
-
-
-def test_params_py_is_read_and_never_run(tmp_path):
-    phy(tmp_path / "m", params__py="sample_rate = 30000.\nopen('was_run', 'w')\nraise SystemExit\n")
-    [source] = Spikes().sources(tmp_path / "m")
-    assert len(Spikes().read(source).spikes.times)
-    assert not (tmp_path / "was_run").exists()
-    phy(tmp_path / "m", params__py="sample_rate = 3e4 * 1\n")
-    with pytest.raises(ValueError, match=r"m: params.py states no usable sample_rate.*sfreq: 30000"):
-        Spikes().read(source)
-
-
-def test_behaviour_beside_a_phy_folder(tmp_path):
-    phy(tmp_path / "m")
-    np.savez(tmp_path / "m" / "track.npz", x=np.arange(200.0), t=np.arange(200) / 10)
-    (tmp_path / "m" / "trials.csv").write_text("start,kind\n1.0,left\n5.0,right\n")
-    stated = {
-        "streams": {"x": {"file": "track.npz", "timestamps": "t"}},
-        "trials": {"file": "trials.csv", "onset": "start", "trial_type": "kind"},
-    }
-    (tmp_path / "m" / "brainfm.yaml").write_text(yaml.safe_dump({"modality": "spikes", "spikes": stated}))
-    [source] = Spikes().sources(tmp_path)
-    recording = Spikes().read(source)
-    np.testing.assert_array_equal(recording.streams["x"].values, np.arange(200))
-    assert recording.events["trial_type"].tolist() == ["left", "right"]
-    assert tmp_path / "m" / "track.npz" in source.paths
 
 
 def test_stated_segments_that_overlap_are_refused(tmp_path):
