@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import io
+import math
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 from markupsafe import Markup, escape
 
 if TYPE_CHECKING:
+    from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
 # stand-ins that matplotlib paints with; the page's style sheet decides what they look like (page.css has each variable)
@@ -54,6 +56,18 @@ def figure(width: float, height: float) -> Figure:
     from matplotlib.figure import Figure
 
     return Figure(figsize=(width, height), layout="constrained")
+
+
+def log_ticks(axes: Axes, sizes: Sequence[float], apart: float = 0.12) -> None:
+    """A logarithmic x axis labelled at the sizes themselves, as far as there is room: `apart` of its length between two."""
+    axes.set_xscale("log")
+    low, high = (math.log(limit) for limit in axes.get_xlim())
+    kept: list[float] = []
+    for size in sorted(sizes, reverse=True):
+        if not kept or math.log(kept[-1] / size) > apart * (high - low):
+            kept.append(size)
+    axes.set_xticks(kept, [f"{size:.3g}" for size in kept])
+    axes.set_xticks([], minor=True)
 
 
 def picture(drawn: Figure, key: str, alt: str, caption: str) -> Picture:

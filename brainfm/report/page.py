@@ -8,10 +8,12 @@ from typing import Any
 
 from brainfm.files import written
 from brainfm.report import facts
+from brainfm.report.brain import Sections, brain_of
 from brainfm.report.confusion import confusion
 from brainfm.report.curves import learning_curves
 from brainfm.report.drawing import Picture
 from brainfm.report.embeddings import embeddings
+from brainfm.report.features import features_of
 from brainfm.report.headline import Headline, headlines
 from brainfm.report.patterns import patterns_of
 from brainfm.report.results import Results
@@ -36,6 +38,7 @@ def html(run: Results) -> str:
     return rendered(
         "page.html",
         name=run.path.name,
+        kind="run",
         question=facts.question(run),
         finished=str(run.provenance.get("finished") or "").replace("T", " ")[:16],
         verdict=[*facts.trial(run), *(sentence for headline in found for sentence in headline.sentences())],
@@ -44,6 +47,8 @@ def html(run: Results) -> str:
         curves=learning_curves(run.folds, "curves"),
         embeddings=embeddings(run.folds, "embedding"),
         patterns=_patterns(run, found[0]),
+        features=next((table for h in found if h.target == "signal" and (table := features_of(run, h.metric))), None),
+        brain=_brain(run, found),
         flags=facts.flags(run),
         guarded=f"{counted(len(run.folds), 'fold')}, tested {facts.protocol(run)}.",
         caveats=caveats(run.rows["subject"].nunique(), len(run.folds), run.rows["seed"].nunique())
@@ -52,6 +57,7 @@ def html(run: Results) -> str:
         command=facts.command(run),
         provenance=facts.provenance(run),
         recipe=run.recipe_text,
+        recipe_is="Recipe, as resolved",
         version=facts.version(run),
     )
 
@@ -87,6 +93,14 @@ def _pictures(headline: Headline, key: str) -> Iterator[Picture]:
         scatter(ours, headline.model, f"{key}v"),
     )
     yield from filter(None, drawn)
+
+
+def _brain(run: Results, found: list[Headline]) -> Sections:
+    """Of the model and of the best beside it, where scores per channel were written."""
+    signal = next((headline for headline in found if headline.target == "signal"), None)
+    if signal is None:
+        return []
+    return brain_of(run, [signal.model, *([signal.rival] if signal.rival else [])], signal.metric)
 
 
 def _patterns(run: Results, headline: Headline) -> Picture | None:

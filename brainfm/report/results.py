@@ -14,7 +14,7 @@ import yaml
 from jaxtyping import Int
 from numpy import ndarray
 
-from brainfm.run.folder import HISTORY, PREDICTIONS, RECIPE, SCORES, SUMMARY
+from brainfm.run.folder import CHANNELS, HISTORY, PREDICTIONS, RECIPE, SCORES, SUMMARY
 from brainfm.statistics.summary import Draws, summarise
 
 
@@ -88,6 +88,12 @@ class Results:
         model = self.recipe.get("encoder", {}).get("class_path", "").rpartition(".")[2] or None
         predictions = pd.concat([fold.predictions for fold in self.folds])
         return summarise(predictions, draws=Draws(against=model), rows=self.rows)
+
+    @cached_property
+    def channels(self) -> pd.DataFrame:
+        """Scores per subject, model and channel over all folds; empty where no evaluator made them."""
+        path = self.path / CHANNELS
+        return pd.read_csv(path, dtype={"subject": str, "channel": str}) if path.exists() else pd.DataFrame()
 
     @property
     def finished(self) -> bool:

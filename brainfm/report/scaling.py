@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from brainfm.files import written
+from brainfm.report.grid_brain import grid_brain
+from brainfm.report.layers import layers_of
 from brainfm.report.scaling_curves import curves
 from brainfm.report.sentences import counted, number, words
+from brainfm.report.tables import Table
 from brainfm.report.template import PAGE, rendered
 from brainfm.run.series import Series
 
@@ -31,12 +33,18 @@ def html(out: Path, rows: pd.DataFrame, found: Sequence[Series]) -> str:
     return rendered(
         "scaling.html",
         name=out.name,
+        kind="grid",
+        finished="",
+        version="",
+        recipe_is="Recipe with its grid",
         question=f"How {metric} grows with {x.rpartition('.')[2].replace('_', ' ')}",
         verdict=[one.sentence() for one in found],
         facts=_facts(rows, found),
         curves=[curves(own, f"c{i}") for i, own in enumerate(_by_target(found))],
-        laws=[row for one in found for row in _laws(one)],
-        foreseen=[row for one in found for row in _foreseen(one)],
+        layers=[drawn for i, own in enumerate(_by_target(found)) if (drawn := layers_of(own, f"l{i}"))],
+        brain=grid_brain(out, found),
+        laws=_laws(found),
+        foreseen=_foreseen(found),
         cells=_cells(rows, found),
         caveats=_caveats(rows, found),
         command=f"brainfm scale --config {out / 'grid.yaml'} --out {out} --x {x}",
@@ -57,31 +65,37 @@ def _facts(rows: pd.DataFrame, found: Sequence[Series]) -> list[tuple[str, str]]
     return [*told, ("Sizes", f"{len(sizes)}, {sizes[0]:.3g} to {sizes[-1]:.3g}"), ("Computing", f"{hours:.2g} h")]
 
 
-def _laws(one: Series) -> list[dict[str, Any]]:
-    if one.scaling is None:
-        return []
-    rows = []
-    for fit in one.scaling.fits.values():
-        parts = zip(fit.law.parameters, fit.value, fit.interval().values(), strict=True)
-        told = ", ".join(f"{name} {value:.3g} [{low:.3g}, {high:.3g}]" for name, value, (low, high) in parts)
-        about = {"series": f"{one.name}, {one.target}", "law": fit.law.name, "parameters": told}
-        errors = {"left_out": f"{fit.left_out:.4f}", "largest": f"{fit.largest:.4f}"}
-        rows.append(about | errors | {"preferred": fit is one.scaling.preferred})
-    return rows
+def _laws(found: Sequence[Series]) -> Table:
+    rows, marked = [], []
+    for one in found:
+        for fit in one.scaling.fits.values() if one.scaling is not None else ():
+            marked += [len(rows)] if one.scaling is not None and fit is one.scaling.preferred else []
+            parts = zip(fit.law.parameters, fit.value, fit.interval().values(), strict=True)
+            told = ", ".join(f"{name} {value:.3g} [{low:.3g}, {high:.3g}]" for name, value, (low, high) in parts)
+            rows.append([_label(one), fit.law.name, told, f"{fit.left_out:.4f}", f"{fit.largest:.4f}"])
+    caption = "Parameters with 95 % intervals; errors are root mean squares in predicting a size from the others."
+    columns = ["series", "law", "parameters", "each size left out", "the largest left out"]
+    return Table(caption, columns, rows, words=3, marked=marked)
 
 
-def _foreseen(one: Series) -> list[dict[str, Any]]:
-    return [
-        {
-            "series": f"{one.name}, {one.target}", "x": f"{row['x']:.4g}", "value": f"{row['value']:.3f}",
-            "interval": f"{row['low']:.3f} to {row['high']:.3f}", "score": f"{row['score']:.3f}",
-            "inside": "yes" if row["inside"] else "no",
-        }
+def _foreseen(found: Sequence[Series]) -> Table:
+    rows = [
+        [
+            _label(one), f"{row['x']:.4g}", f"{row['value']:.3f}", f"{row['low']:.3f} to {row['high']:.3f}", f"{row['score']:.3f}",
+            "yes" if row["inside"] else "no",
+        ]
+        for one in found
         for row in one.foreseen.to_dict("records")
     ]  # fmt: skip
+    caption = "Fitted on sizes up to half of the largest: 80 % prediction interval for each larger size, and what came."
+    return Table(caption, ["series", "size", "predicted", "80 % interval", "came", "inside"], rows)
 
 
-def _cells(rows: pd.DataFrame, found: Sequence[Series]) -> dict[str, Any]:
+def _label(one: Series) -> str:
+    return f"{one.name}, {one.target}"
+
+
+def _cells(rows: pd.DataFrame, found: Sequence[Series]) -> Table:
     """Every cell under the metric of its series, the axes in front."""
     axes = list(rows.columns[: list(rows.columns).index("cell")])
     metric = {(one.model, one.target): one.metric for one in found}
@@ -91,7 +105,8 @@ def _cells(rows: pd.DataFrame, found: Sequence[Series]) -> dict[str, Any]:
     means = shown.groupby(keys, sort=False, dropna=False)[_BESIDE].mean().reset_index()
     cells = [[*(f"{v:.6g}" if isinstance(v, float) else str(v) for v in row[: len(keys)]), *map(number, row[len(keys) :])]
              for row in means.itertuples(index=False)]  # fmt: skip
-    return {"columns": [name.rpartition(".")[2].replace("_", " ") for name in means.columns], "rows": cells}
+    caption = "The mean score of each cell of the grid, beside chance, the best linear baseline and the ceiling."
+    return Table(caption, [name.rpartition(".")[2].replace("_", " ") for name in means.columns], cells, words=2)
 
 
 def _caveats(rows: pd.DataFrame, found: Sequence[Series]) -> list[str]:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
-from brainfm.report.drawing import FAINT, INK, SERIES, Picture, figure, picture, style
+from brainfm.report.drawing import FAINT, INK, SERIES, Picture, figure, log_ticks, picture, style
 from brainfm.report.sentences import words
 from brainfm.run.series import Series
 from brainfm.statistics.scaling import Fit, averaged
@@ -24,7 +24,7 @@ def curves(found: Sequence[Series], key: str) -> Picture:
         for i, one in enumerate(found):
             _draw(axes, one, SERIES[i % len(SERIES)])
         _beside(axes, found[0])
-        axes.set_xscale("log")
+        log_ticks(axes, sorted({float(x) for one in found for x in one.means()["x"]}))
         axes.set(xlabel=found[0].x.rpartition(".")[2].replace("_", " "), ylabel=words(found[0].metric))
         drawn.legend(loc="outside lower center", ncols=3)
         return picture(drawn, key, _alt(found), _caption(found))

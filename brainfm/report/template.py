@@ -5,7 +5,7 @@ from __future__ import annotations
 from importlib.resources import files
 from typing import Any
 
-from jinja2 import Environment, StrictUndefined
+from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 PAGE = "report.html"
@@ -13,10 +13,8 @@ PAGE = "report.html"
 
 def rendered(template_name: str, /, **values: Any) -> str:
     """The template of that name beside this file, filled in. Text is escaped; a value that the template lacks is an error."""
-    template = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True).from_string(
-        _packaged(template_name)
-    )
-    return template.render(css=Markup(_packaged("page.css")), **values)
+    pages = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, loader=FunctionLoader(_packaged))
+    return pages.get_template(template_name).render(css=Markup(_packaged("page.css")), **values)
 
 
 def _packaged(name: str) -> str:

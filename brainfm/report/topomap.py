@@ -14,6 +14,7 @@ from brainfm.report.patterns import SENSORS, Patterns
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
 _MOST_OUTPUTS, _COLUMNS = 4, 4
 HEAD = 0.095  # metres: the radius of the head that mne draws
@@ -34,16 +35,21 @@ class Panel:
 def topomaps(patterns: Patterns, key: str) -> Picture:
     """The patterns as maps seen from above, nose up."""
     drawn_panels = panels(patterns)
-    n_rows = -(-len(drawn_panels) // _COLUMNS)
-    n_columns = min(_COLUMNS, len(drawn_panels))
     with style():
-        drawn = figure(1.9 * n_columns + 0.4, 2.5 * n_rows)
-        axes = drawn.subplots(n_rows, n_columns, squeeze=False).ravel()
-        for panel, place in zip(drawn_panels, axes, strict=False):
-            _draw(place, panel)
-        for empty in axes[len(drawn_panels) :]:
-            empty.set_axis_off()
+        drawn = topomap_figure(drawn_panels)
         return picture(drawn, key, _alt(drawn_panels, patterns.model), _caption(patterns))
+
+
+def topomap_figure(drawn_panels: list[Panel]) -> Figure:
+    """Four maps to a row."""
+    n_rows, n_columns = -(-len(drawn_panels) // _COLUMNS), min(_COLUMNS, len(drawn_panels))
+    drawn = figure(1.9 * n_columns + 0.4, 2.5 * n_rows)
+    axes = drawn.subplots(n_rows, n_columns, squeeze=False).ravel()
+    for panel, place in zip(drawn_panels, axes, strict=False):
+        _draw(place, panel)
+    for empty in axes[len(drawn_panels) :]:
+        empty.set_axis_off()
+    return drawn
 
 
 def panels(patterns: Patterns) -> list[Panel]:

@@ -12,8 +12,8 @@ import yaml
 
 from brainfm.files import written
 
-RECIPE, SCORES, SUMMARY, LAST, HISTORY, PREDICTIONS = (
-    "recipe.yaml", "scores.parquet", "summary.csv", "last.ckpt", "history.csv", "predictions.parquet",
+RECIPE, SCORES, SUMMARY, LAST, HISTORY, PREDICTIONS, CHANNELS = (
+    "recipe.yaml", "scores.parquet", "summary.csv", "last.ckpt", "history.csv", "predictions.parquet", "channels.csv",
 )  # fmt: skip
 
 

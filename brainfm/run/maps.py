@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from brainfm.run.folder import RunFolder
+from brainfm.run.folder import CHANNELS, RunFolder
 from data_loaders.formats.space import save, to_image
 from data_loaders.store import Store
 
-TABLE = "channels.csv"
 _ABOUT = ("subject", "model", "channel", "n_samples")
 
 
@@ -18,12 +17,12 @@ def write_maps(run: RunFolder, store: Store, table: pd.DataFrame) -> None:
     if table.empty:
         return
     table = pd.concat([_named(own, store) for _, own in table.groupby("subject", sort=False)], ignore_index=True)
-    run.save_table(TABLE, table)
+    run.save_table(CHANNELS, table)
     written = [
         path for key, own in table.groupby(["subject", "model"], sort=False) for path in _images(run, store, key, own)
     ]
     told = f", and {len(written)} images in {run.path / 'maps'}" if written else ""
-    print(f"scores per channel: {run.path / TABLE}{told}")
+    print(f"scores per channel: {run.path / CHANNELS}{told}")
 
 
 def _named(own: pd.DataFrame, store: Store) -> pd.DataFrame:

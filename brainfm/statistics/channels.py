@@ -82,11 +82,14 @@ def ceiling_of(all_series: Sequence[Series], how: Ceiling | None) -> list[Float[
 def channel_table(
     all_series: Sequence[Series], names: Sequence[str], how: Ceiling | None, block: int, n_permutations: int
 ) -> pd.DataFrame:
-    """One row per subject, model and channel, over all folds joined: scores, ceiling, p by permuted blocks, q within a model."""
+    """One row per subject, model and channel, over all folds joined: scores, ceiling, p by permuted blocks, q within a model.
+
+    Correlations are those about the mean of each run (`about_runs`), R2 is not: there the level counts.
+    """
     tables = []
     for one, ceiling in zip(all_series, ceiling_of(all_series, how), strict=True):
         for model, said in one.models.items():
-            r, null = correlation(one.truth, said), _null(one, said, block, n_permutations)
+            r, null = correlation(*about_runs(one, said)), _null(one, said, block, n_permutations)
             p = np.full(len(r), np.nan) if null is None else p_values(r, null)
             columns = {"pearson_r": r, "signed_r2": signed_square(r), "r2": r2(one.truth, said), "ceiling": ceiling}
             columns |= {
@@ -97,6 +100,21 @@ def channel_table(
             }
             tables.append(pd.DataFrame({"subject": one.subject, "model": model, "channel": list(names), **columns}))
     return pd.concat(tables, ignore_index=True)
+
+
+def about_runs(one: Series, said: ndarray) -> tuple[ndarray, ndarray]:
+    """Truth and prediction about their means over each run, which is a recording's part in one fold.
+
+    A prediction that says nothing is the mean of the other blocks, which is low where this block is high: joined as they
+    are, blocks of noise correlate below zero with what was predicted for them. Runs below three samples stay as they are.
+    """
+    if np.bincount(one.run).min() < 3:
+        return one.truth, said
+    return _about(one.truth, one.run), _about(said, one.run)
+
+
+def _about(values: ndarray, run: Int[ndarray, "time"]) -> ndarray:
+    return values - pd.DataFrame(values).groupby(run).transform("mean").to_numpy()
 
 
 def summary(
@@ -183,7 +201,7 @@ def _of_repeats(one: Series, how: Ceiling) -> Float[ndarray, "channel"]:
 
 def _null(one: Series, said: ndarray, block: int, n: int) -> Float[ndarray, "permutation channel"] | None:
     try:
-        return block_null(one.truth, said, one.run, block, n)
+        return block_null(*about_runs(one, said), one.run, block, n)
     except ValueError as error:
         print(f"subject {one.subject}: no p value, {error}")
         return None

@@ -158,5 +158,19 @@ def streams_of(
         missing = int((~np.isfinite(values)).any(axis=1).sum())
         if missing:
             told.append(f"the stream {name} has {missing} rows with missing values, which stay NaN")
+        if asked.get("detrend"):
+            values = _without_line(values, name, path)
+            told.append(f"a line is taken out of each column of the stream {name}")
         streams[name] = Stream(values.astype(np.float32), sfreq, start, names, str(asked.get("unit", "")))
     return streams, told
+
+
+def _without_line(values: Float[ndarray, "time column"], name: str, path: Path) -> Float[ndarray, "time column"]:
+    """The residual of a line through each column: a detrended scan cannot be explained by what still drifts."""
+    if not np.isfinite(values).all():
+        raise ValueError(
+            f"{path.name} has missing values, through which no line goes: leave detrend out of streams.{name}"
+        )
+    time = np.linspace(-1, 1, len(values))
+    centred = values - values.mean(0)
+    return centred - np.outer(time, time @ centred / (time @ time))

@@ -9,7 +9,7 @@ The sidecar (`data_loaders.formats.sidecar`) may say, besides who and which:
     parcel_names: atlas.tsv             # columns index and name; or a list from label 1 on; or a map
     surfaces: {left: lh.surf.gii, right: rh.surf.gii}       # where vertices are
     labels: {file: attributes.txt, columns: [trial_type, chunk], segment: chunk}            # one row per volume
-    streams: {motion: {file: "{subject}_rp.txt", names: [x, y, z], unit: mm, start: -20}}   # one row per volume, or sfreq
+    streams: {motion: {file: "{subject}_rp.txt", names: [x, y, z], unit: mm, start: -20}}   # one row per volume, or sfreq; detrend: true
     confounds, detrend, high_pass, low_pass, filter, standardize: see `data_loaders.formats.denoise`
 
 Tables and arrays have more keys: `data_loaders.formats.roi_tables`. In BIDS datasets events.tsv, participants.tsv, the JSON, and

@@ -8,6 +8,7 @@ import pytest
 
 from brainfm.recipe import Recipe
 from brainfm.run.fit import fit
+from brainfm.statistics.encoding import correlation
 from data_loaders.attach import attach
 from data_loaders.contracts import Recording, Stream
 from data_loaders.writer import Writer
@@ -136,6 +137,25 @@ def test_repeats_give_the_ceiling_of_one_response() -> None:
     one = channels.Series("01", windows, truth, {})
     (found,) = channels.ceiling_of([one], "repeats")
     assert np.nanmean(found) == pytest.approx(np.sqrt(0.5), abs=0.03)
+
+
+def test_the_mean_of_the_other_blocks_is_no_prediction_backwards() -> None:
+    from brainfm.statistics import channels
+
+    rng, fold = np.random.default_rng(0), np.repeat(np.arange(5), 40)
+    truth = rng.standard_normal((200, 30)) + np.repeat(
+        rng.standard_normal((5, 30)), 40, axis=0
+    )  # blocks differ in level
+    said = np.stack([truth[fold != k].mean(0) for k in fold])
+    noise = 0.3 * rng.standard_normal(truth.shape)
+    windows = pd.DataFrame({"recording_name": "a", "fold": fold})
+    one = channels.Series("01", windows, truth, {"nothing": said + noise, "half": said + 0.5 * truth})
+    table = (
+        channels.channel_table([one], [str(i) for i in range(30)], None, 5, 50).groupby("model").mean(numeric_only=True)
+    )
+    assert correlation(truth, said + noise).mean() < -0.3
+    assert abs(table.loc["nothing", "pearson_r"]) < 0.05
+    assert table.loc["half", "pearson_r"] == pytest.approx(1.0)
 
 
 def test_unknown_metrics_and_too_many_spaces_are_refused() -> None:

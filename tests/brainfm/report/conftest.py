@@ -1,4 +1,4 @@
-"""Run folders as `brainfm fit` leaves them, small and seeded: a planted EEG effect, and a planted hand velocity."""
+"""Run folders as `brainfm fit` and `scale` leave them, small and seeded: a planted EEG effect, hand velocity, responses to words."""
 
 import json
 from pathlib import Path
@@ -9,12 +9,18 @@ import pytest
 import yaml
 
 from brainfm.report.page import write
+from brainfm.run.executors import Here
+from brainfm.run.scale import scale
 from brainfm.statistics.predictions import Predicted, to_table
 from brainfm.statistics.summary import Draws, summarise
-from data_loaders.contracts import SCORE_COLUMNS
+from data_loaders.attach import attach
+from data_loaders.contracts import SCORE_COLUMNS, Recording, Stream
+from data_loaders.formats import space
 from data_loaders.store import Store
+from data_loaders.writer import Writer
 
 N_SUBJECTS, N_TRIALS, N_CHANS, SFREQ = 8, 24, 19, 64.0
+_N, _PEOPLE = 160, ("01", "02", "03")  # volumes and people of the grid of encodings
 PLANTED = 4  # the channel whose power follows the class
 
 
@@ -40,6 +46,28 @@ def classification_page(classification_run) -> str:
 def regression_page(regression_run) -> str:
     """Its report."""
     return write(regression_run).read_text(encoding="utf-8")
+
+
+@pytest.fixture(scope="session")
+def encoding_grid(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Two layers of a language model, of which the second drives every voxel, at three training sizes, for three people."""
+    home, rng = tmp_path_factory.mktemp("grid"), np.random.default_rng(0)
+    words = {"lm.layer1": rng.standard_normal((_N, 3)), "lm.layer2": rng.standard_normal((_N, 3))}
+    heard = np.roll(words["lm.layer2"], 1, 0) @ rng.standard_normal((3, 4))
+    channel = np.full((4, 4, 3), -1)
+    channel[1:3, 1:3, 1] = np.arange(4).reshape(2, 2)
+    with Writer(home / "store") as writer:
+        for subject in _PEOPLE:
+            signal = (rng.standard_normal((_N, 4)) + heard).astype(np.float32)
+            writer.write(
+                Recording(
+                    study="T", subject=subject, modality="fmri", task="story", sfreq=0.5, duration=2.0 * _N, ch_names=tuple("abcd"),
+                    ch_types=("voxel",) * 4, units=("",) * 4, signal=signal, space=space.volume(channel, np.diag([3.0, 3, 3, 1])),
+                )
+            )  # fmt: skip
+    for name, values in words.items():
+        attach(home / "store", name, {f"sub-{s}_task-story": Stream(values, 0.5) for s in _PEOPLE}, {})
+    return scale(_encoding_recipe(home / "store"), home / "out", Here())
 
 
 def _classification(home: Path) -> Path:
@@ -173,3 +201,18 @@ def _cap() -> tuple[list[str], np.ndarray]:
     montage = mne.channels.make_standard_montage("biosemi32").get_positions()["ch_pos"]
     names = list(montage)[:N_CHANS]
     return names, np.array([montage[name] for name in names])
+
+
+def _encoding_recipe(store: Path) -> dict:
+    split = {"class_path": "data_loaders.splits.TimeBlock", "init_args": {"n_folds": 2, "gap": 10.0, "val": 0.0}}
+    fields = {"signal": {"start": 0.0, "stop": 2.0}, "text": {"source": "lm.layer1", "start": -4.0, "stop": 0.0}}
+    windows = {"class_path": "data_loaders.windows.Tile", "init_args": {"stride": 2.0}}
+    data = {"store": str(store), "windows": windows, "fields": fields, "split": split, "batch_size": 64}
+    asked = {"ceiling": "subjects", "n_permutations": 20, "n_bootstraps": 20}
+    return {
+        "data": {"class_path": "data_loaders.datamodule.Data", "init_args": data},
+        "encoder": {"class_path": "brainfm.encoders.delays.Delays"},
+        "objective": {"class_path": "brainfm.objectives.ridge.Ridge", "init_args": {"per": "subject"}},
+        "evaluators": [{"class_path": "brainfm.evaluators.encoding.Encoding", "init_args": asked}],
+        "grid": {"data.fields.text.source": ["lm.layer1", "lm.layer2"], "data.train_share": [0.3, 0.6, 1.0]},
+    }

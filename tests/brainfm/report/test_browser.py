@@ -25,7 +25,8 @@ addEventListener("load", () => {
   const names = performance.getEntriesByType("resource").map(entry => entry.name);
   parent.postMessage({
     errors, width: innerWidth, scroll: document.documentElement.scrollWidth, requests: names.filter(name => !name.startsWith("data:")),
-    table: shown(document.querySelector("table.headline")), rows: document.querySelectorAll("table.headline tbody tr").length,
+    tables: [...document.querySelectorAll("main > .box table")].map(shown),
+    headline: document.querySelectorAll("table.headline tbody tr").length,
     svgs: [...document.querySelectorAll("figure svg")].map(shown), images: [...document.querySelectorAll("svg image")].map(shown),
     ink: getComputedStyle(document.body).color, axis: getComputedStyle(document.querySelector("figure svg text")).fill,
   }, "*");
@@ -49,19 +50,35 @@ def browser() -> str:
 
 @pytest.mark.parametrize(("kind", "n_images"), [("classification", 1), ("regression", 0)])
 def test_the_page_loads_alone_and_fits_a_phone_and_a_laptop(browser, kind, n_images, request, tmp_path):
-    probes, log = _opened(browser, request.getfixturevalue(f"{kind}_page"), tmp_path)
+    for found in looked_at(browser, request.getfixturevalue(f"{kind}_page"), tmp_path, n_images, 3):
+        assert found["headline"] == 2
+
+
+def test_the_pages_of_a_grid_of_encodings_and_of_a_cell_do_too(browser, encoding_grid, tmp_path):
+    cell = next(encoding_grid.glob("cells/*/run/report.html"))
+    for number, (path, n_figures) in enumerate([(encoding_grid / "report.html", 5), (cell, 4)]):
+        page = path.read_text(encoding="utf-8")
+        assert "Against the ceiling" in page
+        assert "Where in the brain" in page
+        (tmp_path / str(number)).mkdir()
+        looked_at(browser, page, tmp_path / str(number), 1, n_figures)
+
+
+def looked_at(browser: str, page: str, tmp_path: Path, n_images: int, n_figures: int) -> list[dict]:
+    """What a probe saw at each width, after what every page must hold was found to hold."""
+    probes, log = _opened(browser, page, tmp_path)
     assert "CONSOLE" not in log
     assert sorted(found["width"] for found in probes) == list(_WIDTHS)
     for found in probes:
         assert found["errors"] == []
         assert found["requests"] == []
         assert found["scroll"] <= found["width"]
-        assert found["table"]
-        assert found["rows"] == 2
-        assert len(found["svgs"]) >= 3
+        assert all(found["tables"])
+        assert len(found["svgs"]) >= n_figures
         assert all(found["svgs"] + found["images"])
-        assert len(found["images"]) >= n_images, "the map of the head holds an image"
+        assert len(found["images"]) >= n_images, "a map holds an image"
         assert found["axis"] == found["ink"], "labels of figures follow the page's colours"
+    return probes
 
 
 def _opened(browser: str, page: str, tmp_path: Path) -> tuple[list[dict], str]:

@@ -203,6 +203,24 @@ def test_streams_keep_their_clock_and_a_length_that_nobody_explains_is_asked_abo
     np.testing.assert_array_equal(motion.values[:, 1], np.arange(1.0, 28.0, 2))
 
 
+def test_a_stream_that_drifts_is_detrended_where_the_sidecar_says_so(tmp_path):
+    nifti(tmp_path / "S1.nii.gz", series())
+    wave, time = np.sin(np.arange(12.0)), np.arange(12.0)
+    drifting = np.column_stack([wave + 3 * time - 7, time])
+    np.savetxt(tmp_path / "motion.txt", drifting)
+    asked = {"motion": {"file": "motion.txt", "detrend": True}}
+    found = read(tmp_path, modality="fmri", mask="all", streams=asked)
+    expected = wave - np.polyval(np.polyfit(time, wave, 1), time)
+    np.testing.assert_allclose(found.streams["motion"].values, np.column_stack([expected, 0 * time]), atol=1e-5)
+    assert "a line is taken out of each column of the stream motion" in found.decisions
+    drifting[3, 0] = np.nan
+    np.savetxt(tmp_path / "motion.txt", drifting)
+    with pytest.raises(
+        ValueError, match=r"missing values, through which no line goes: leave detrend out of streams.motion"
+    ):
+        read(tmp_path, modality="fmri", mask="all", streams=asked)
+
+
 def test_one_recording_is_in_memory_at_a_time_and_only_its_mask(tmp_path):
     import tracemalloc
 
