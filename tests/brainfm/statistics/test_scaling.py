@@ -102,6 +102,25 @@ def test_a_planted_law_is_found_with_its_exponent_and_ceiling() -> None:
     assert sum(one.preferred.law.name == "saturating power law" for one in found) >= 8
 
 
+def test_the_planted_slope_of_a_logarithm_lies_in_its_bootstrap_interval() -> None:
+    """y is a sum of the first k of 128 dimensions and noise; every doubling of k explains another 0.08 of its variance."""
+    rng, slope, n = np.random.default_rng(0), 0.08 / np.log10(2), N_STORIES * N_TEST
+    gained = np.diff(np.log10(SIZES) * slope + 0.05, prepend=0.0)  # what each size explains more than the one before
+    new = np.diff(SIZES, prepend=0)  # dimensions
+    weight = np.sqrt(np.repeat(gained / new, new))
+    x = rng.standard_normal((n, SIZES[-1]))
+    y = x @ weight + np.sqrt(1 - (weight**2).sum()) * rng.standard_normal(n)
+    left = np.stack([(y - x[:, :k] @ weight[:k]) ** 2 for k in SIZES]).reshape(len(SIZES), N_STORIES, N_TEST).mean(2)
+    rows = [
+        pd.DataFrame({"x": float(k), "story": range(N_STORIES), "score": 1 - error / y.var()})
+        for k, error in zip(SIZES, left, strict=True)
+    ]
+    fit = fit_scaling(pd.concat(rows), ["story"]).fits["log-linear"]
+    low, high = fit.interval()["slope"]
+    assert low < slope < high
+    assert high - low < slope  # and the interval says something
+
+
 def test_each_factor_of_clusters_is_drawn_for_itself_and_one_value_is_no_factor() -> None:
     table = planted(0)
     two = pd.concat([table.assign(subject=s, score=table["score"] + shift) for s, shift in enumerate([-0.2, 0.0, 0.2])])
