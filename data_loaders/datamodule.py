@@ -116,7 +116,7 @@ class Data(lightning.LightningDataModule):
         labels = partial(self.labels, self.targets[0].name) if self.targets else None
         chain = [t for t in self._transforms if t.continuous] + self.transforms
         examples = partial(self._examples, before=[]) if "signal" in self.fields else None
-        self.flags = leakage.check(self.fold, self.split, self.store, chain, labels, examples)
+        self.flags = leakage.check(self.fold, self.split, self.store, chain, labels, examples, not self.targets)
         return self.fold
 
     @property

@@ -180,11 +180,13 @@ def _check_distinct(found: list[tuple[Reader, Source]]) -> None:
 
 def _drop_stale(writer: Writer, sources: list[Source]) -> None:
     """A source that was changed so that its recording has another name leaves no old recording behind."""
-    keys = {str(source.path.resolve()): source.key for source in sources}
+    keys: dict[str, set[str]] = defaultdict(set)  # a file with repeats gives several recordings
+    for source in sources:
+        keys[str(source.path.resolve())].add(source.key)
     known = {file: (header["source"], header["key"]) for file, header in writer.headers.items()}
-    made_now = {source for source, key in known.values() if keys.get(source) == key}
+    made_now = {source for source, key in known.values() if key in keys.get(source, ())}
     for file, (source, key) in known.items():
-        if source in made_now and keys[source] != key:
+        if source in made_now and key not in keys[source]:
             writer.remove(file)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
+import pyarrow.parquet as pq
 from jaxtyping import Float, Int
 from numpy import ndarray
 
@@ -74,6 +75,11 @@ class Store:
     def events(self) -> pd.DataFrame:
         """The events of all recordings, in the catalog's order: `recording`, `onset` and what else was noted. Read when asked for."""
         return pd.read_parquet(self.content.table(EVENTS))
+
+    @cached_property
+    def event_columns(self) -> list[str]:
+        """What is known of events, without reading them."""
+        return list(pq.read_schema(self.content.table(EVENTS)).names)
 
     def events_of(self, recording: int) -> pd.DataFrame:
         """The events of one recording, from its own first row."""

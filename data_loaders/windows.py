@@ -14,6 +14,7 @@ from jaxtyping import Int
 from numpy import ndarray
 
 from data_loaders.catalog import Entry
+from data_loaders.played import stimuli
 from data_loaders.store import Store
 
 # a window id is recording * 2**40 + anchor: the same in every split, order and rank, and short enough for int64
@@ -117,8 +118,9 @@ class Tile(Rule):
     """One window every `stride` seconds, from the start of each segment.
 
     With `trial_type`, a pattern such as `rest|task*`, windows lie within the spans of the matching events and carry the
-    event's columns: sleep stages, blocks, conditions. `trim` leaves out that many seconds at the start and at the end of
-    each segment, where filters and onsets leave artefacts.
+    event's columns: sleep stages, blocks, conditions. Without it they have the columns `stimulus` and `stimulus_onset` where
+    an event with a `stim_file` lasts as long as the segment (`data_loaders.played`). `trim` leaves out that many seconds at
+    the start and at the end of each segment, where filters and onsets leave artefacts.
     """
 
     def __init__(self, stride: float, trial_type: str | None = None, trim: tuple[float, float] = (0.0, 0.0)) -> None:
@@ -137,6 +139,7 @@ class Tile(Rule):
         entry = store.entry(recording)
         start, stop, rows = _spans(entry, None if events is None else events[events["recording"] == recording])
         if events is None:
+            rows = _with_stimulus(rows, store, recording)
             start, stop = start + round(self.trim[0] * entry.sfreq), stop - round(self.trim[1] * entry.sfreq)
         before, after = _reach(extent, entry.sfreq)
         stride = np.full(len(start), max(1, round(self.stride * entry.sfreq)))
@@ -217,6 +220,14 @@ def _spans(entry: Entry, events: pd.DataFrame | None) -> tuple[ndarray, ndarray,
     rows = events.iloc[event].drop(columns="recording").reset_index(drop=True)
     rows = rows.assign(**entry.entities, segment=segment, sfreq=entry.sfreq)
     return np.maximum(start[event], borders[segment, 0]), np.minimum(stop[event], borders[segment, 1]), rows
+
+
+def _with_stimulus(rows: pd.DataFrame, store: Store, recording: int) -> pd.DataFrame:
+    """Rows of segments with what was played in each, where events tell."""
+    if "stim_file" not in store.event_columns:
+        return rows
+    found = stimuli(store.events_of(recording), store.entry(recording).segments)
+    return rows if found is None else rows.assign(**{name: found[name].to_numpy() for name in found})
 
 
 def _events_of(store: Store, recording: int, events: pd.DataFrame, extent: tuple[float, float]) -> Windows:

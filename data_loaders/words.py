@@ -23,13 +23,19 @@ def read_words(path: Path, tier: str = "word") -> pd.DataFrame:
     """
     if not path.is_file():
         raise ValueError(f"{path} is not there: give a .TextGrid, or a .tsv with the columns {', '.join(COLUMNS)}")
+    words, told = words_and_note(path, tier)
+    print(told, end="\n" if told else "")
+    return words
+
+
+def words_and_note(path: Path, tier: str = "word") -> tuple[pd.DataFrame, str]:
+    """`read_words`, which says what it would print; an empty text where there is nothing to say."""
     table = _textgrid(path, tier) if path.suffix.lower() == ".textgrid" else _table(path)
     noise = table["word"].str.lower().str.strip("{}").isin(_NO_WORD)
-    if noise.any():
-        print(
-            f"{path.name}: {noise.sum()} of {len(table)} labels are no words ({', '.join(sorted(set(table['word'][noise])))})"
-        )
-    return _checked(table[~noise].reset_index(drop=True), path).sort_values("onset", kind="stable", ignore_index=True)
+    labels = ", ".join(sorted(set(table["word"][noise])))
+    told = f"{path.name}: {noise.sum()} of {len(table)} labels are no words ({labels})" if noise.any() else ""
+    words = _checked(table[~noise].reset_index(drop=True), path)
+    return words.sort_values("onset", kind="stable", ignore_index=True), told
 
 
 def read_stimuli(path: Path) -> pd.DataFrame:

@@ -70,8 +70,7 @@ def _in_order(
 
 def _one(reader: Reader, source: Source, dest: Path) -> Made:
     try:
-        # the absolute path tells two files apart that have the same name
-        recording = replace(_read(reader, source), source=str(source.path.resolve()))
+        recording = _read(reader, source)
         return Made(aside(dest, recording, source.key), recording.name, recording.decisions)
     except Exception as error:  # whatever a reader library raises
         return Made(error=error)
@@ -82,7 +81,8 @@ def _one(reader: Reader, source: Source, dest: Path) -> Made:
 
 def _read(reader: Reader, source: Source) -> Recording:
     """A recording of a public study as that study amends it."""
-    recording = reader.read(source)
+    # the absolute path tells two files apart that have the same name
+    recording = replace(reader.read(source), source=str(source.path.resolve()))
     return studies.find(recording.study).amended(recording) if recording.study in studies.names() else recording
 
 

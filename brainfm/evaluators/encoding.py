@@ -31,8 +31,9 @@ class Encoding(Evaluator):
     from them alone is the linear baseline of every row. `spaces` are sets of streams by name, at most four: all unions are
     fitted, and what is unique to each and shared is in the map as `unique_<space>`. Both use all samples of their fields.
     `glm` are streams from which counts are also predicted by Poisson regression, the field's model of single units.
-    `ceiling` comes from `repeats` or `halves` (windows with the same `stimulus`), or from other `subjects` at the same
-    second of the same run. Chance permutes `block` seconds of the truth at a time, so that slow signals gain nothing.
+    `ceiling` comes from `repeats` or `halves` (windows with the same `stimulus`, of one that lasts at the same moment of
+    it), or from other `subjects` at the same second of the same run. Chance permutes `block` seconds of the truth at a time,
+    so that slow signals gain nothing.
     """
 
     def __init__(
@@ -90,7 +91,7 @@ class Encoding(Evaluator):
     def compute(self, table: pd.DataFrame) -> Scores:
         windows = table.rename_axis("window_id").reset_index()
         windows = windows.assign(**{name: "" for name in WINDOW_COLUMNS if name not in windows.columns})
-        kept = [*WINDOW_COLUMNS, *(["stimulus"] if "stimulus" in windows.columns else [])]
+        kept = [*WINDOW_COLUMNS, *(name for name in ("stimulus", "stimulus_onset") if name in windows.columns)]
         order = _order(np.concatenate(self._ids), windows)
         models = {
             self._model: np.concatenate(self._said),

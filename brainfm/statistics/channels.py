@@ -180,23 +180,40 @@ def _by_time(all_series: Sequence[Series]) -> Float[ndarray, "subject time chann
 
 
 def _of_repeats(one: Series, how: Ceiling) -> Float[ndarray, "channel"]:
-    """From repeats of a stimulus, told by the column `stimulus`: samples of each repeat in order of time."""
+    """From repeats of a stimulus, told by the column `stimulus`, and of one that lasts by the seconds since `stimulus_onset`.
+
+    Samples of each repeat are in order of time; what was shown once is left out.
+    """
     none = np.full(one.truth.shape[1], np.nan)
     if "stimulus" not in one.windows.columns:
         print(
             f"ceiling: left out for subject {one.subject}, windows have no column stimulus that tells what was repeated"
         )
         return none
-    groups = [one.truth[at] for at in one.windows.groupby("stimulus", sort=True).indices.values()]
-    n = min(map(len, groups))
-    if n < 2:
-        print(f"ceiling: left out for subject {one.subject}, some stimulus was shown once")
+    shown = list(one.windows.groupby(_moments(one.windows), sort=True).indices.values())
+    groups = [one.truth[at] for at in shown if len(at) > 1]
+    if not groups:
+        print(f"ceiling: left out for subject {one.subject}, every stimulus was shown once")
         return none
+    if len(groups) < len(shown):
+        print(
+            f"ceiling: of subject {one.subject} from {len(groups)} of {len(shown)} samples, the others were measured once"
+        )
+    n = min(map(len, groups))
     # a single response of each repeat is predicted: the ceiling of one repeat, not of their mean
     repeats = np.stack([group[:n] for group in groups], axis=1)  # [repeat, stimulus, channel]
     of_mean = ceilings.from_repeats(repeats) if how == "repeats" else ceilings.from_halves(repeats)
     reliability = of_mean**2
     return np.sqrt(reliability / (n - (n - 1) * reliability))
+
+
+def _moments(windows: pd.DataFrame) -> pd.Series:
+    """What was shown at each sample: the stimulus, and how long it had lasted to a millisecond."""
+    shown = windows["stimulus"].astype(str)
+    if "stimulus_onset" not in windows.columns:
+        return shown
+    since = (windows["onset_s"].astype(float) - windows["stimulus_onset"].astype(float)).round(3)
+    return shown + since.map(lambda seconds: "" if np.isnan(seconds) else f" {seconds:012.3f}")
 
 
 def _null(one: Series, said: ndarray, block: int, n: int) -> Float[ndarray, "permutation channel"] | None:

@@ -11,6 +11,7 @@ from brainfm.grammar.nearest import RecipeError
 EXAMPLES = """\
   brainfm features gpt2 --words story.TextGrid --store stores/lebel --layers 8 12
   brainfm features gpt2 --stimuli played.tsv --store stores/lebel      which recording played which story
+  brainfm features gpt2 --store stores/lebel2023                       the words are events of the store
   brainfm features controls --words story.tsv --store stores/lebel     word rate, length, frequency, position
   brainfm features gpt2 --words story.tsv --out story.npz              without a store: one row per word
 """
@@ -21,7 +22,9 @@ def flags(parser: ArgumentParser) -> None:
         "model", metavar="MODEL", help="a model of the hub, a folder, a llama2.c .bin file, or controls"
     )
     parser.add_argument(
-        "--words", metavar="FILE", help="a .TextGrid, a .tsv (word, onset, duration), a .txt, or a .wav file"
+        "--words",
+        metavar="FILE",
+        help="a .TextGrid, a .tsv (word, onset, duration), a .txt, or a .wav file; the store's events where left out",
     )
     parser.add_argument(
         "--stimuli", metavar="TABLE", help="which recording played which file: recording, stimulus, onset"
@@ -40,19 +43,22 @@ def flags(parser: ArgumentParser) -> None:
 
 
 def run(args: Namespace) -> None:
-    if (args.words is None) == (args.stimuli is None):
-        raise RecipeError("one of --words FILE and --stimuli TABLE is needed: what was played")
+    if args.words is not None and args.stimuli is not None:
+        raise RecipeError("--words FILE and --stimuli TABLE both say what was played: leave one out")
     if (args.store is None) == (args.out is None):
         raise RecipeError("one of --store STORE and --out FILE is needed: where the features go")
     if args.out:
         return _to_file(args)
     from brainfm.run.features import Placing, Played, extract_into, matched
+    from brainfm.run.spoken import spoken
     from data_loaders.store import Store
     from data_loaders.words import read_stimuli
 
     store = Path(args.store)
     if args.stimuli:
         played = matched(read_stimuli(Path(args.stimuli)), store, Path(args.stimuli).parent)
+    elif args.words is None:
+        played = spoken(store)
     else:
         played = [Played(str(name), Path(args.words), 0.0) for name in Store(store).catalog["name"]]
     extractor = _extractor(args, played[0].file)

@@ -12,8 +12,8 @@ The sidecar (`data_loaders.formats.sidecar`) may say, besides who and which:
     streams: {motion: {file: "{subject}_rp.txt", names: [x, y, z], unit: mm, start: -20}}   # one row per volume, or sfreq; detrend: true
     confounds, detrend, high_pass, low_pass, filter, standardize: see `data_loaders.formats.denoise`
 
-Tables and arrays have more keys: `data_loaders.formats.roi_tables`. In BIDS datasets events.tsv, participants.tsv, the JSON, and
-in those of fMRIPrep the brain mask and the motion parameters, are found by their names.
+Tables and arrays have more keys: `data_loaders.formats.roi_tables`, HDF5 `data_loaders.formats.hdf5_matrices`. In BIDS datasets
+events.tsv, participants.tsv, the JSON, and in those of fMRIPrep the brain mask and the motion parameters, are found by their names.
 """
 
 from __future__ import annotations

@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from data_loaders.formats import bids, bids_func, roi_tables
+from data_loaders.formats import bids, bids_func, hdf5_matrices, roi_tables
 from data_loaders.formats.companions import candidates
 from data_loaders.formats.discover import files, told_apart
 from data_loaders.formats.gifti import is_right, other_hemisphere
@@ -35,7 +35,10 @@ def sources(root: Path) -> list[Source]:
     top, given = start(Path(root))
     folder = top if top.is_dir() else top.parent
     found = [
-        one for path in (files(top) if top.is_dir() else [top]) if (one := _candidate(path, folder, given, path == top))
+        each
+        for path in (files(top) if top.is_dir() else [top])
+        if (one := _candidate(path, folder, given, path == top))
+        for each in hdf5_matrices.each_repeat(one)
     ]
     named = {path for source in found for path in companions_of(source)}
     return told_apart(list(_one_space([source for source in found if source.path not in named])))
@@ -99,9 +102,12 @@ def _candidate(path: Path, folder: Path, given: tuple[Path, ...], alone: bool) -
 
 
 def _table(path: Path, description: Mapping[str, Any]) -> bool:
-    """True for a table that a pattern names; without a pattern, for every one in a folder without an image, but not README.txt."""
-    if "pattern" in description:
-        return matches(path, description)
+    """True for a table that a pattern names; without a pattern, for every one in a folder without an image, but not README.txt.
+
+    HDF5 may hold anything, a store of ours too: it needs the pattern.
+    """
+    if "pattern" in description or path.suffix.lower() in hdf5_matrices.SUFFIXES:
+        return "pattern" in description and matches(path, description)
     return not any(suffix_of(p) in _SCANS for p in path.parent.iterdir()) and not path.stem.lower().startswith(_PAPERS)
 
 
@@ -135,7 +141,7 @@ def _one_space(found: list[Source]) -> Iterator[Source]:
     runs: dict[tuple[Any, ...], list[Source]] = {}
     for source in found:
         bold = bids.dataset_of(source.path) is not None and bids_func.is_bold(source.path)
-        key = (source.path.parent, tuple(bids_func.run_of(source.path).items())) if bold else (source.path,)
+        key = (source.path.parent, tuple(bids_func.run_of(source.path).items())) if bold else (source.key,)
         runs.setdefault(key, []).append(source)
     for same in runs.values():
         space = same[0].description.get("space")

@@ -1,4 +1,4 @@
-"""Series of regions in tables (.csv, .tsv, .txt) and arrays (.mat, .npz): one row or column per volume.
+"""Series of regions in tables (.csv, .tsv, .txt) and arrays (.mat, .npz, HDF5): one row or column per volume.
 
 modality: fmri
 pattern: "ROIs/{subject}.mat"       # which files are recordings, and whose
@@ -21,12 +21,13 @@ import numpy as np
 from jaxtyping import Float
 from numpy import ndarray
 
+from data_loaders.formats import hdf5_matrices
 from data_loaders.formats.array_files import load_arrays, variable
 from data_loaders.formats.companions import NumberTable, load_table
 from data_loaders.formats.scan import DamagedError, Scan
 from data_loaders.formats.sidecar import ARRAY_SUFFIXES
 
-SUFFIXES = (".csv", ".tsv", ".txt", *ARRAY_SUFFIXES)
+SUFFIXES = (".csv", ".tsv", ".txt", *ARRAY_SUFFIXES, *hdf5_matrices.SUFFIXES)
 _AXES = (["time", "channel"], ["channel", "time"])
 
 
@@ -37,7 +38,10 @@ def read_table(
 
     Raises ValueError that names the line of the sidecar that is missing.
     """
-    if path.suffix.lower() in ARRAY_SUFFIXES:
+    if path.suffix.lower() in hdf5_matrices.SUFFIXES:
+        values = _oriented(path, hdf5_matrices.matrix(path, description), description)
+        names, table = (), None
+    elif path.suffix.lower() in ARRAY_SUFFIXES:
         arrays = load_arrays(path)
         values, names, table = _array(path, arrays, description), (), None
         stated = description.get("ch_names")
@@ -86,10 +90,14 @@ def _array(path: Path, arrays: Mapping[str, ndarray], description: Mapping[str, 
     if values.ndim != 2 or values.dtype.kind not in "fiu":
         raise ValueError(f"{path.name}: the signal has the shape {values.shape} and holds {values.dtype}, expected a matrix of numbers: "
                          f"name another variable in `signal`")  # fmt: skip
+    return _oriented(path, values, description).astype(float)
+
+
+def _oriented(path: Path, values: ndarray, description: Mapping[str, Any]) -> Float[ndarray, "time channel"]:
     if "axes" not in description:
         raise ValueError(f"{path.name} holds a matrix of {values.shape[0]} x {values.shape[1]}: are its rows volumes or regions? State "
                          f"`axes: [time, channel]` or `axes: [channel, time]` in the sidecar")  # fmt: skip
-    return (values if _axes(path, description) == ["time", "channel"] else values.T).astype(float)
+    return values if _axes(path, description) == ["time", "channel"] else values.T
 
 
 def _axes(path: Path, description: Mapping[str, Any]) -> list[str]:

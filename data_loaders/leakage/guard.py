@@ -9,6 +9,7 @@ import numpy as np
 from data_loaders.leakage.base import Flag, LeakageError, Pair, pairs
 from data_loaders.leakage.content import check_content
 from data_loaders.leakage.labels import Examples, Labels, check_classes, telling_channels
+from data_loaders.leakage.stimuli import shared_stimuli
 from data_loaders.leakage.time import check_fitted, check_neighbours, check_overlap, reaching_filters
 from data_loaders.splits.base import Fold, Split
 from data_loaders.store import Store
@@ -22,12 +23,14 @@ def check(
     transforms: Sequence[Transform] = (),
     labels: Labels | None = None,
     examples: Examples | None = None,
+    responses: bool = False,
 ) -> list[Flag]:
     """Looks for what training must not have seen of a fold's test and validation parts.
 
     `transforms` is the whole chain, fitted; `labels(windows, index)` gives whole numbers or text for classes and floats
     for values; `examples(windows, index)` gives windows before the transforms that are not continuous, and is needed to
-    find a channel that holds the label. Flags are printed and returned. Raises LeakageError naming two windows.
+    find a channel that holds the label. `responses` says that responses to stimuli are predicted, which no model may have
+    met in training. Flags are printed and returned. Raises LeakageError naming two windows.
     """
     for pair in pairs(fold):
         check_overlap(pair, store)
@@ -39,6 +42,8 @@ def check(
     flags = [flag for pair in [*pairs(fold)][:1] for flag in reaching_filters(pair, transforms, split.gap, store)]
     if labels is not None:
         flags += check_classes(fold, labels)
+    # whoever decodes what was shown must have seen it before; whoever predicts responses must not
+    flags += shared_stimuli(fold) if responses else []
     if labels is not None and examples is not None:
         flags += telling_channels(fold, transforms, labels, examples)
     for flag in flags:

@@ -7,7 +7,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from data_loaders.intervals import apart, seconds, spans, too_near
-from data_loaders.splits import By, Fold, KFold, LeaveOneOut, Split, TimeBlock
+from data_loaders.splits import By, Fold, KFold, LeaveOneOut, Named, Split, TimeBlock
 from data_loaders.windows import Windows, concatenate
 
 SFREQ = 100.0
@@ -234,3 +234,14 @@ def test_folds_of_single_runs_concatenate_to_the_whole() -> None:
     fold = By("subject", n_folds=2, val=0.0).folds(windows)[0]
     assert isinstance(fold, Fold)
     assert ids(concatenate([fold.train, fold.test])) == ids(windows)
+
+
+def test_named_groups_are_tested_on_and_no_others() -> None:
+    (fold,) = Named("subject", ["sub-01", "sub-02"], val=0.5).folds(tiled())
+    assert set(fold.test.metadata["subject"]) == {"sub-01", "sub-02"}
+    assert len(fold.train) == len(fold.val) == 60
+    assert not ids(fold.train) & ids(fold.val)
+    with pytest.raises(ValueError, match="no window has the subject 'sub-1': did you mean 'sub-01'"):
+        Named("subject", ["sub-1"]).folds(tiled())
+    with pytest.raises(ValueError, match="name values of subject to test on"):
+        Named("subject", [])
