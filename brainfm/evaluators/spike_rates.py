@@ -14,19 +14,22 @@ from torch import Tensor
 from brainfm.evaluators.base import Evaluator, Labels
 from brainfm.statistics import ratio
 from brainfm.statistics.predictions import WINDOW_COLUMNS
-from brainfm.statistics.spike_likelihood import GLM, MeanRate, SmoothedRate, log_likelihood
+from brainfm.statistics.spike_likelihood import GLM, MeanRate, SmoothedRate, Timeline, log_likelihood
 from data_loaders.contracts import SCORE_COLUMNS, Batch, Events, Scores
 
-_TARGET, _METRICS = "spikes", ("bits_per_spike", "rate_r")
+# what rates may know, by the name that they are predicted under: all before the bin, or all before the window
+_AHEAD, _METRICS = {"spikes": False, "spikes_ahead": True}, ("bits_per_spike", "rate_r")
 
 
 class SpikeRates(Evaluator):
     """Poisson bits per spike over the mean rates of the training part, and the correlation of rates with counts.
 
-    It judges an objective that predicts `spikes`, expected counts [unit, bin] in the window of the field `current`;
-    baselines see the field `past`, as the model does: the mean rate (which is chance: 0 bits), a smoothed rate and a GLM,
-    fitted on at most `max_windows` training windows. `rate_r` is the mean over units of Pearson's r, over windows, between
-    expected and observed counts. `bin` and the windows' lengths are in seconds, as in the encoder.
+    It judges expected counts [unit, bin] in the window of the field `current`: `spikes`, which know what happened before each
+    bin, or `spikes_ahead`, which know what happened before the window. Baselines know the same, `past_seconds` back: the mean
+    rate (which is chance: 0 bits), a smoothed rate and a GLM, fitted on at most `max_windows` training windows. (In the
+    window's later bins the model looks back to the same start, so up to a window further.) `rate_r` is the mean over units
+    of Pearson's r, over bins, between expected and observed counts. `bin` and the windows' lengths are in seconds, as in
+    the encoder. Reference: Pei et al. 2021, https://arxiv.org/abs/2109.04463 (equation 2).
     """
 
     def __init__(
@@ -49,11 +52,14 @@ class SpikeRates(Evaluator):
         self._chosen: dict[str, str] = {}
 
     def update(self, prediction: dict[str, Tensor], batch: Batch) -> None:
-        if _TARGET not in prediction:
+        found = [name for name in _AHEAD if name in prediction]
+        if not found:
             raise ValueError(
-                f"the objective predicts {sorted(prediction)}, and SpikeRates needs 'spikes': take SpikePrediction with n_rollouts above 0"
+                f"the objective predicts {sorted(prediction)}, and SpikeRates needs {' or '.join(map(repr, _AHEAD))}: take "
+                f"SpikePrediction with rates one_step or rollout"
             )
-        rates = prediction[_TARGET].cpu().numpy().reshape(len(batch), -1, self.n_bins)
+        self._target = found[0]
+        rates = prediction[self._target].cpu().numpy().reshape(len(batch), -1, self.n_bins)
         part = self._counted(batch)
         if rates.shape[1] != part["counts"].shape[1]:
             raise ValueError(
@@ -64,18 +70,20 @@ class SpikeRates(Evaluator):
 
     def fit_baselines(self, train: Iterable[Batch], test: Iterable[Batch]) -> None:
         known = self._gathered([self._counted(batch) for batch in train])
-        mine = _joined(self._test)
+        mine, ahead = _joined(self._test), _AHEAD[self._target]
         made = {name: np.zeros(mine["rates"].shape) for name in ("mean rate", "smoothed rate", "GLM")}
         for one in np.unique(mine["set"]):
-            n, rows, own = self._n_units[one], known["set"] == one, mine["set"] == one
-            if not rows.any():
+            if one not in known["set"]:
                 raise ValueError(
                     f"set {one} of units is tested and not in the training part: split within sessions, by TimeBlock"
                 )
+            n, own = self._n_units[one], mine["set"] == one
+            seen, asked = (
+                Timeline(part["past"], part["counts"], ahead).part(part["set"] == one, n) for part in (known, mine)
+            )
             for baseline in (MeanRate(), SmoothedRate(), GLM()):
-                fitted = baseline.fit(known["past"][rows, :n], known["counts"][rows, :n])
-                made[baseline.name][own, :n] = fitted.predict(mine["past"][own, :n], self.n_bins)
-                self._chosen[baseline.name] = getattr(fitted, "chosen", "")
+                made[baseline.name][own, :n] = baseline.fit(seen).predict(asked)
+                self._chosen[baseline.name] = baseline.chosen
         self._beside = {name: [rates] for name, rates in made.items()}
 
     def compute(self, table: pd.DataFrame) -> Scores:
@@ -92,7 +100,7 @@ class SpikeRates(Evaluator):
         parts = [
             about.assign(
                 model=name,
-                target=_TARGET,
+                target=self._target,
                 gain=(log_likelihood(mine["counts"], of) - null) / np.log(2),
                 n_spikes=spikes,
             )
@@ -108,10 +116,11 @@ class SpikeRates(Evaluator):
         return self._table.set_index("window_id")
 
     def summarise(self, predictions: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
-        table = predictions.reset_index()
-        ours = str(rows["model"].iloc[0])
+        rows = rows[rows["target"].isin(_AHEAD)]
+        ours, target = str(rows["model"].iloc[0]), str(rows["target"].iloc[0])
+        table = predictions[predictions["target"] == target].reset_index()
         windows = table[table["model"] == ours].sort_values(["subject", "fold", "recording_name", "onset_s"])
-        cluster = ratio.clusters_of(windows, _TARGET)
+        cluster = ratio.clusters_of(windows, target)
         keys = pd.MultiIndex.from_frame(windows[["fold", "window_id"]])
         of = {m: part.set_index(["fold", "window_id"]).loc[keys] for m, part in table.groupby("model", sort=False)}
         bits = [self._bits(model, part, of[ours], windows, cluster) for model, part in of.items()]
@@ -137,7 +146,8 @@ class SpikeRates(Evaluator):
         apart = ratio.interval(lead, spikes, windows, cluster, self.n_bootstraps)
         told = "" if part is ours else f"95 % interval of the lead {apart[0]:.4f} to {apart[1]:.4f}"
         return {
-            "model": model, "target": _TARGET, "metric": "bits_per_spike", "value": float(np.nanmean(each)), "low": low, "high": high,
+            "model": model, "target": windows["target"].iloc[0], "metric": "bits_per_spike", "value": float(np.nanmean(each)),
+            "low": low, "high": high,
             "chance": 0.0, "chance_high": np.nan, "p": np.nan, "n_subjects": len(each), "n_samples": int(spikes.sum()),
             "level": "subject", "interval": f"expanded percentile bootstrap over {cluster.name} ({self.n_bootstraps} resamples)",
             "null": "every unit at its mean rate in training", "difference": float(lead.sum() / max(spikes.sum(), 1)),
@@ -172,7 +182,7 @@ class SpikeRates(Evaluator):
             for model in rates:
                 gain = self._table[self._table["model"] == model]["gain"].to_numpy()[index]
                 values = (gain.sum() / max(spikes[index].sum(), 1), _rate_r(rates[model][index], mine["counts"][index]))
-                who = {"model": model, "target": _TARGET, "subject": str(subject), "fold": fold, "seed": seed}
+                who = {"model": model, "target": self._target, "subject": str(subject), "fold": fold, "seed": seed}
                 found += [
                     {**who, "metric": metric, "value": value, "chance": 0.0, "ceiling": np.nan, "n_samples": len(index),
                      "chosen": self._chosen.get(model, "")}
@@ -203,9 +213,8 @@ def _joined(parts: list[dict[str, ndarray]]) -> dict[str, ndarray]:
 
 
 def _rate_r(rates: Float[ndarray, "window unit bin"], counts: Float[ndarray, "window unit bin"]) -> float:
-    """The mean over units of the correlation, over windows, of expected with observed counts; constant units say nothing."""
-    expected, observed = rates.sum(2), counts.sum(2)
-    expected, observed = (values - values.mean(0) for values in (expected, observed))
-    below = np.sqrt((expected**2).sum(0) * (observed**2).sum(0))
-    each = np.divide((expected * observed).sum(0), below, out=np.full(len(below), np.nan), where=below > 1e-9)
+    """The mean over units of the correlation, over bins, of expected with observed counts; constant units say nothing."""
+    expected, observed = (values - values.mean((0, 2), keepdims=True) for values in (rates, counts))
+    below = np.sqrt((expected**2).sum((0, 2)) * (observed**2).sum((0, 2)))
+    each = np.divide((expected * observed).sum((0, 2)), below, out=np.full(len(below), np.nan), where=below > 1e-9)
     return float(np.nanmean(each)) if np.isfinite(each).any() else 0.0

@@ -13,6 +13,7 @@ from torch import Tensor, nn
 from brainfm.encoders.base import Context, SpikeEncoder, State
 from brainfm.nn.alignment import alignment
 from brainfm.nn.autoregression import write
+from brainfm.nn.hazard import expected_counts, shuffled
 from brainfm.nn.sampling import Sampling
 from brainfm.nn.spike_tokens import SpikeTokenizer, SpikeTokens
 from brainfm.nn.units import UnitTable
@@ -28,9 +29,12 @@ class SpikePrediction(Objective):
     The loss is `id_weight` and `step_weight` times these two, plus `align_weight` times the alignment of the window's spikes
     with the modalities of `align` (from both sides, with a temperature that learns; `compat="paper"`: from one side, 0.5).
     Where the data have a target, a linear head reads it from the mean over the window's tokens: classes or values, the
-    latter in units of their spread in training; its error is added `behaviour_weight` times. Predicted are expected
-    counts of each unit and bin in the current window, flattened, from `n_rollouts` drawn windows that follow the true
-    past (none for 0), and the target.
+    latter in units of their spread in training; its error is added `behaviour_weight` times. Within a bin nothing is known of the
+    order of spikes: it is drawn anew at every look (`compat="paper"`: by unit).
+
+    Predicted are the target and expected counts of each unit and bin of the current window, flattened. `rates` says of what
+    they may know: "one_step" of all spikes before the bin (`spikes`, one pass; `brainfm.nn.hazard`), "rollout" of all before
+    the window (`spikes_ahead`, the mean over `n_rollouts` drawn windows), or "none".
     Reference: Antoniades et al. 2024, https://arxiv.org/abs/2311.00136
     """
 
@@ -46,6 +50,7 @@ class SpikePrediction(Objective):
         step_weight: float = 0.4,
         align_weight: float = 0.0,
         align: Sequence[str] = (),
+        rates: Literal["one_step", "rollout", "none"] = "one_step",
         n_rollouts: int = 32,
         n_outputs: int | None = None,
         target: str | None = None,
@@ -60,7 +65,9 @@ class SpikePrediction(Objective):
                 "align_weight is given and align is empty: name the modalities to align with, such as [frames]"
             )
         self.id_weight, self.step_weight, self.align_weight = id_weight, step_weight, align_weight
-        self.align, self.n_rollouts, self.compat = tuple(align), n_rollouts, compat
+        if n_rollouts < 1:
+            raise ValueError(f"n_rollouts is {n_rollouts}, expected at least 1: for no rates set rates to none")
+        self.align, self.rates, self.n_rollouts, self.compat = tuple(align), rates, n_rollouts, compat
         self.units = UnitTable(n_units, encoder.dim, set_of)
         self.step = nn.Linear(encoder.dim, encoder.current.n_steps, bias=False)
         nn.init.normal_(self.step.weight, std=0.02)
@@ -81,8 +88,7 @@ class SpikePrediction(Objective):
         return self._reader.current
 
     def loss(self, batch: Batch) -> dict[str, Tensor]:
-        tokens, context = self._reader.read(batch), self._reader.context(batch)
-        x = self._reader.decode(tokens.id[:, :-1], tokens.step[:, :-1], batch.session_id, context)
+        x, tokens, context = self._decoded(batch)
         losses = self._next_token(x, tokens, batch)
         total = self.id_weight * losses["id"] + self.step_weight * losses["step"]
         if self.align:
@@ -94,17 +100,16 @@ class SpikePrediction(Objective):
         return {"loss": total, **losses}
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:
-        found = {"spikes": self.rates(batch).flatten(1)} if self.n_rollouts else {}
+        x, tokens, _ = self._decoded(batch)
+        found = self._rates(batch, x, tokens)
         if self.behaviour is None:
             return found
-        tokens, context = self._reader.read(batch), self._reader.context(batch)
-        x = self._reader.decode(tokens.id[:, :-1], tokens.step[:, :-1], batch.session_id, context)
         read, truth = self._read_out(x, tokens), take_target(batch, self.target)
         values = read * self.target_std + self.target_mean if truth.is_floating_point() else read.softmax(-1)
         return found | {self.target or next(iter(batch.targets)): values}
 
     @torch.no_grad()
-    def rates(self, batch: Batch, sampling: Sampling | None = None) -> Float[Tensor, "batch unit bin"]:
+    def rolled(self, batch: Batch, sampling: Sampling | None = None) -> Float[Tensor, "batch unit bin"]:
         """Expected counts in the current window, the mean over drawn windows; a draw is keyed by the batch's seed."""
         context, generator = self._reader.context(batch), torch.Generator(batch.window_id.device)
         generator.manual_seed(int(batch.seed.sum()) % 2**63)
@@ -128,6 +133,25 @@ class SpikePrediction(Objective):
     def _reader(self) -> SpikeEncoder:
         assert isinstance(self.encoder, SpikeEncoder)
         return self.encoder
+
+    def _decoded(self, batch: Batch) -> tuple[Tensor, SpikeTokens, Context]:
+        """The embedding of each token but the last, beside the tokens of the window and what they were read with."""
+        tokens, context = self._reader.read(batch), self._reader.context(batch)
+        if self.compat == "none":
+            tokens = shuffled(tokens, self.vocabulary, batch.seed)
+        return (
+            self._reader.decode(tokens.id[:, :-1], tokens.step[:, :-1], batch.session_id, context),
+            tokens,
+            context,
+        )
+
+    def _rates(self, batch: Batch, x: Tensor, tokens: SpikeTokens) -> dict[str, Tensor]:
+        if self.rates == "none":
+            return {}
+        if self.rates == "rollout":
+            return {"spikes_ahead": self.rolled(batch).flatten(1)}
+        rates = expected_counts(self.units.logits(x, batch.session_id), self.step(x), tokens, self.vocabulary)
+        return {"spikes": rates.flatten(1)}
 
     def _next_token(self, x: Tensor, tokens: SpikeTokens, batch: Batch) -> dict[str, Tensor]:
         words, real = self._reader.current, tokens.mask[:, 1:]

@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from brainfm.evaluators.spike_rates import SpikeRates, counted
-from brainfm.statistics.spike_likelihood import GLM, MeanRate, SmoothedRate, bits_per_spike, log_likelihood
+from brainfm.statistics.spike_likelihood import GLM, MeanRate, SmoothedRate, Timeline, bits_per_spike, log_likelihood
 
 N_UNITS, FACTS = 3, {"n_units": [3], "set_of": [0]}
 
@@ -94,7 +94,7 @@ def test_the_summary_has_intervals_around_the_value_and_the_lead_over_each_basel
 def test_rates_of_nothing_are_refused_with_what_gives_them(spikes) -> None:
     evaluator = SpikeRates()
     evaluator.begin("ours", [], FACTS)
-    with pytest.raises(ValueError, match="take SpikePrediction with n_rollouts above 0"):
+    with pytest.raises(ValueError, match="take SpikePrediction with rates one_step or rollout"):
         evaluator.update({"velocity": torch.zeros(4, 2)}, batches(spikes, 4, 0))
     with pytest.raises(ValueError, match="rates are of 6 units"):
         evaluator.update({"spikes": torch.zeros(4, 30)}, batches(spikes, 4, 0))
@@ -109,15 +109,41 @@ def test_counts_stand_in_their_bins(spikes) -> None:
 
 def test_baselines_agree_with_their_closed_forms() -> None:
     rng = np.random.default_rng(0)
-    past, counts = rng.poisson(0.2, (500, 4, 6)).astype(float), rng.poisson(0.2, (500, 4, 5)).astype(float)
-    mean = MeanRate().fit(past, counts).predict(past[:2], 5)
-    assert mean[0, :, 0] == pytest.approx((counts.sum((0, 2)) + 0.5) / 2500)
-    # spikes at random: a smoothed rate gains nothing in training, so it stays near the mean
-    smooth = SmoothedRate().fit(past, counts)
-    assert np.abs(smooth.predict(past, 5) - mean[:1]).max() < 0.1
-    glm = GLM().fit(past, counts)
-    total = glm.predict(past, 5).sum((0, 2))
-    assert total == pytest.approx(counts.sum((0, 2)), rel=0.02)  # a Poisson regression keeps the mean
-    assert "alpha=" in glm.chosen
-    null = log_likelihood(counts, np.broadcast_to(mean[:1], counts.shape))
-    assert bits_per_spike(null, null, counts.sum((1, 2))) == 0
+    for ahead in (False, True):
+        seen = Timeline(rng.poisson(0.2, (500, 4, 6)).astype(float), rng.poisson(0.2, (500, 4, 5)).astype(float), ahead)
+        few = seen.part(slice(0, 2))
+        mean = MeanRate().fit(seen).predict(few)
+        assert mean[0, :, 0] == pytest.approx((seen.counts.sum((0, 2)) + 0.5) / 2500)
+        # spikes at random: a smoothed rate gains nothing in training, so it stays near the mean
+        smooth = SmoothedRate().fit(seen)
+        assert np.abs(smooth.predict(seen) - mean[:1]).max() < 0.1
+        glm = GLM().fit(seen)
+        # a Poisson regression keeps the mean
+        assert glm.predict(seen).sum((0, 2)) == pytest.approx(seen.counts.sum((0, 2)), rel=0.02)
+        assert "alpha=" in glm.chosen
+        null = log_likelihood(seen.counts, np.broadcast_to(mean[:1], seen.counts.shape))
+        assert bits_per_spike(null, null, seen.counts.sum((1, 2))) == 0
+
+
+def test_a_look_back_ends_before_the_bin_or_before_the_window() -> None:
+    past, counts = np.arange(1, 5.0).reshape(1, 1, 4), np.array([[[10.0, 20, 30]]])
+    by_bin, ahead = Timeline(past, counts), Timeline(past, counts, ahead=True)
+    assert by_bin.recent(0, 2).tolist() == [[[7, 14, 30]]]
+    assert by_bin.recent(1, 4).tolist() == [[[6, 9, 17]]]
+    assert ahead.recent(0, 2).tolist() == [[[7]]]
+    assert ahead.per_bin(ahead.observed).tolist() == [[[20, 20, 20]]]
+
+
+@pytest.mark.parametrize("ahead", [False, True])
+def test_no_baseline_knows_what_it_predicts(ahead) -> None:
+    rng = np.random.default_rng(1)
+    past, counts = rng.poisson(0.4, (300, 3, 8)).astype(float), rng.poisson(0.4, (300, 3, 4)).astype(float)
+    other = rng.poisson(0.4, counts.shape).astype(float)
+    for baseline in (MeanRate(), SmoothedRate(), GLM()):
+        fitted = baseline.fit(Timeline(past, counts, ahead))
+        rates = fitted.predict(Timeline(past, counts, ahead))
+        for b in range(4):
+            mixed = np.concatenate([counts[..., :b], other[..., b:]], 2)
+            assert fitted.predict(Timeline(past, mixed, ahead))[..., b] == pytest.approx(rates[..., b], rel=1e-5)
+        if ahead:
+            assert fitted.predict(Timeline(past, other, ahead)) == pytest.approx(rates, rel=1e-5)

@@ -53,7 +53,7 @@ def test_padding_costs_nothing(batch) -> None:
 
 @pytest.mark.parametrize(("target", "n_outputs"), [("speed", 1), ("side", 2)])
 def test_behaviour_is_read_beside(batch, target, n_outputs) -> None:
-    model = objective(n_outputs=n_outputs, target=target, n_rollouts=0, behaviour_weight=5.0).eval()
+    model = objective(n_outputs=n_outputs, target=target, rates="none", behaviour_weight=5.0).eval()
     losses, prediction = model.loss(batch), model.predict(batch)[target]
     without = 0.6 * losses["id"] + 0.4 * losses["step"]
     assert losses["loss"].item() == pytest.approx((without + 5 * losses["behaviour"]).item(), rel=1e-6)
@@ -65,7 +65,7 @@ def test_behaviour_is_read_beside(batch, target, n_outputs) -> None:
 
 
 def test_values_are_learned_in_units_of_their_spread(batch) -> None:
-    model = objective(n_outputs=1, target="speed", target_mean=[3.0], target_std=[0.5], n_rollouts=0).eval()
+    model = objective(n_outputs=1, target="speed", target_mean=[3.0], target_std=[0.5], rates="none").eval()
     error = ((model.predict(batch)["speed"] - batch.targets["speed"]) / 0.5).square().mean()
     assert model.loss(batch)["behaviour"].item() == pytest.approx(error.item(), rel=1e-5)
 
@@ -87,7 +87,7 @@ def test_rates_are_the_frequencies_of_what_is_drawn(batch) -> None:
     with torch.no_grad():
         model.units.weight *= 40  # decided enough that rates differ
     model.n_rollouts = 60
-    rates = model.rates(batch)
+    rates = model.rolled(batch)
     counts = torch.zeros_like(rates)
     context, generator = model.encoder.context(batch), torch.Generator().manual_seed(5)
     for _ in range(60):
@@ -99,7 +99,7 @@ def test_rates_are_the_frequencies_of_what_is_drawn(batch) -> None:
 
 def test_the_same_windows_have_the_same_rates(batch) -> None:
     model = objective(n_rollouts=2).eval()
-    assert torch.equal(model.rates(batch), model.rates(batch))
+    assert torch.equal(model.rolled(batch), model.rolled(batch))
 
 
 def _rows(batch: Batch, rows: list[int]) -> Batch:
