@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from brainfm.encoders.base import Context, SpikeEncoder, State, take_events
 from brainfm.nn.decoder import Cache, DecoderBlock, Memory
 from brainfm.nn.projectors import Projected, Projector, time_network
-from brainfm.nn.spike_tokens import SpikeTokenizer
+from brainfm.nn.spike_tokens import SpikeTokenizer, SpikeTokens
 from brainfm.nn.units import UnitTable
 from data_loaders.contracts import Batch, Tokens
 
@@ -72,7 +72,7 @@ class Neuroformer(SpikeEncoder):
             part.apply(_init)
 
     def forward(self, batch: Batch) -> Tokens:
-        tokens = self.read(batch)
+        tokens = self._trimmed(self.read(batch))
         ids, steps = tokens.id[:, :-1], tokens.step[:, :-1]
         embedding = self.decode(ids, steps, batch.session_id, self.context(batch))
         # in the paper's code means are taken over padding too
@@ -80,7 +80,7 @@ class Neuroformer(SpikeEncoder):
         return Tokens(embedding, mask, steps.clamp(max=self.current.n_bins) * self.current.bin)
 
     def context(self, batch: Batch) -> Context:
-        tokens = self.past.encode(take_events(batch, "past"), -self.past.seconds)
+        tokens = self._trimmed(self.past.encode(take_events(batch, "past"), -self.past.seconds))
         ids, steps = tokens.id[:, :-1], tokens.step[:, :-1]
         seen = self._embedded(ids, steps, batch.session_id, self.past_time, self.past_position)
         mask = None if self.compat == "paper" else tokens.mask[:, :-1]
@@ -120,6 +120,10 @@ class Neuroformer(SpikeEncoder):
         length = self.position.shape[1]
         empty = self.position.new_empty(batch_size, self.n_heads, 0, self.dim // self.n_heads)
         return State(0, [Cache(Memory(empty, empty), length) for _ in range(len(self.reading) + len(self.writing))])
+
+    def _trimmed(self, tokens: SpikeTokens) -> SpikeTokens:
+        """What nobody looks at is not computed; in the paper's code it is looked at."""
+        return tokens if self.compat == "paper" else tokens.trimmed()
 
     def _causal(self, block: DecoderBlock, x: Tensor, cache: Cache | None) -> Tensor:
         """A block among current spikes; with a cache the new ones look at all that were."""

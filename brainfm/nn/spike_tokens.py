@@ -23,6 +23,11 @@ class SpikeTokens:
     mask: Bool[Tensor, "batch token"]
     dropped: Int[Tensor, "batch"]
 
+    def trimmed(self) -> SpikeTokens:
+        """Without the columns at the end in which every window has padding."""
+        longest = int(self.mask.sum(1).max()) if len(self.mask) else 0
+        return SpikeTokens(self.id[:, :longest], self.step[:, :longest], self.mask[:, :longest], self.dropped)
+
 
 class SpikeTokenizer:
     """Turns the spikes of windows of `seconds` into `length` tokens, and back: START, spikes in order, END, PAD.

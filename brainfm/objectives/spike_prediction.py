@@ -138,12 +138,9 @@ class SpikePrediction(Objective):
         """The embedding of each token but the last, beside the tokens of the window and what they were read with."""
         tokens, context = self._reader.read(batch), self._reader.context(batch)
         if self.compat == "none":
-            tokens = shuffled(tokens, self.vocabulary, batch.seed)
-        return (
-            self._reader.decode(tokens.id[:, :-1], tokens.step[:, :-1], batch.session_id, context),
-            tokens,
-            context,
-        )
+            tokens = shuffled(tokens.trimmed(), self.vocabulary, batch.seed)
+        x = self._reader.decode(tokens.id[:, :-1], tokens.step[:, :-1], batch.session_id, context)
+        return x, tokens, context
 
     def _rates(self, batch: Batch, x: Tensor, tokens: SpikeTokens) -> dict[str, Tensor]:
         if self.rates == "none":

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 _ALPHAS = (1e-3, 1e-2, 3e-2, 1e-1, 3e-1)
 _TRIED_UNITS, _TRIED_ROWS = 10, 20_000
-_SHARES = tuple(np.linspace(0.0, 1.0, 21))
+_SHARES = tuple(np.linspace(0.0, 1.0, 11))
 
 
 def log_likelihood(
