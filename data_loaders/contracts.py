@@ -158,8 +158,11 @@ class Batch:
             raise ValueError(
                 f"this batch has {self.n_views} views, asked for view {i}: draw with a sampler of more views"
             )
-        rows = slice(i * len(self) // self.n_views, (i + 1) * len(self) // self.n_views)
-        return replace(_map(self, lambda tensor: tensor[rows]), n_views=1)
+        return self.rows(slice(i * len(self) // self.n_views, (i + 1) * len(self) // self.n_views))
+
+    def rows(self, index: Tensor | slice) -> Batch:
+        """These windows, as a batch of one view."""
+        return replace(_map(self, lambda tensor: tensor[index]), n_views=1)
 
 
 def _map(value: Any, change: Any) -> Any:

@@ -33,7 +33,7 @@ class Labels(Protocol):
 class Evaluator(ABC):
     """Of each fold it sees the predictions, then the data for baselines; of the run the predictions of all folds.
 
-    The order is begin, update for each test batch, fit_baselines, update_train for each batch of a sample of the training
+    The order is begin, update for each test batch, probe, fit_baselines, update_train for each batch of a sample of the training
     part, compute; then `predictions` holds what it saw.
     """
 
@@ -53,6 +53,9 @@ class Evaluator(ABC):
 
     def embedded(self, source: str, points: ndarray, batch: Batch) -> None:  # noqa: B027
         """Takes where a contrastive objective puts one test batch [window, dim]."""
+
+    def probe(self, objective: Any, batches: Iterable[Batch]) -> None:  # noqa: B027
+        """Takes the trained model itself and the test part, where a score needs it run otherwise: blindfolded, or forward."""
 
     @abstractmethod
     def fit_baselines(self, train: Iterable[Batch], test: Iterable[Batch]) -> None:

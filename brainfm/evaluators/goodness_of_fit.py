@@ -7,10 +7,10 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from scipy import stats
 from torch import Tensor
 
 from brainfm.evaluators.base import Evaluator, Labels
+from brainfm.statistics.folds import over_folds
 from data_loaders.contracts import SCORE_COLUMNS, Batch, Scores
 
 TARGET = "held-out draws"
@@ -59,20 +59,4 @@ class GoodnessOfFit(Evaluator):
 
     def summarise(self, predictions: pd.DataFrame, rows: pd.DataFrame) -> pd.DataFrame:
         mine = rows[rows["target"] == TARGET]
-        return pd.DataFrame(
-            [_line((str(key[0]), str(key[1])), of) for key, of in mine.groupby(["model", "metric"], sort=False)]
-        )
-
-
-def _line(key: tuple[str, str], of: pd.DataFrame) -> dict[str, Any]:
-    """One row of the summary: the mean over folds, with a t interval over them."""
-    values = of["value"].to_numpy(dtype=float)
-    half = float(stats.t.ppf(0.975, len(values) - 1) * stats.sem(values)) if len(values) > 1 else np.nan
-    value = float(values.mean())
-    return {
-        "model": key[0], "target": TARGET, "metric": key[1], "value": value, "low": value - half, "high": value + half,
-        "chance": float(of["chance"].mean()), "chance_high": np.nan, "p": np.nan, "n_subjects": 1,
-        "n_samples": int(of["n_samples"].sum()), "level": "draw from a fold's test part",
-        "interval": f"t interval over {len(values)} folds" if len(values) > 1 else "", "null": "a collapsed embedding",
-        "difference": np.nan, "effect": np.nan, "p_wilcoxon": np.nan, "p_sign_flip": np.nan, "paired": "", "chosen": "",
-    }  # fmt: skip
+        return over_folds(mine, "draw from a fold's test part", "a collapsed embedding")

@@ -14,8 +14,9 @@ from torch import Tensor
 from brainfm.evaluators.base import Evaluator, Labels
 from brainfm.statistics import ratio
 from brainfm.statistics.predictions import WINDOW_COLUMNS
+from brainfm.statistics.spike_counts import counted
 from brainfm.statistics.spike_likelihood import GLM, MeanRate, SmoothedRate, Timeline, log_likelihood
-from data_loaders.contracts import SCORE_COLUMNS, Batch, Events, Scores
+from data_loaders.contracts import SCORE_COLUMNS, Batch, Scores
 
 # what rates may know, by the name that they are predicted under: all before the bin, or all before the window
 _AHEAD, _METRICS = {"spikes": False, "spikes_ahead": True}, ("bits_per_spike", "rate_r")
@@ -196,16 +197,6 @@ class SpikeRates(Evaluator):
         )
         rows = rows.join(best.rename("baseline"), on=["subject", "fold", "seed", "metric"])
         return rows[[*SCORE_COLUMNS, "chosen"]]
-
-
-def counted(events: Events, n_units: int, n_bins: int, start: float, bin: float) -> Float[ndarray, "window unit bin"]:
-    """How often each unit fired in each bin after `start`."""
-    mask = events.mask.cpu().numpy()
-    row = np.nonzero(mask)[0]
-    unit, time = events.channel.cpu().numpy()[mask], events.time.cpu().numpy()[mask].astype(np.float64)
-    place = np.clip(np.floor((time - start) / bin + 1e-4).astype(int), 0, n_bins - 1)
-    flat = np.bincount((row * n_units + unit) * n_bins + place, minlength=len(mask) * n_units * n_bins)
-    return flat.reshape(len(mask), n_units, n_bins).astype(np.float32)
 
 
 def _joined(parts: list[dict[str, ndarray]]) -> dict[str, ndarray]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
 import pandas as pd
+import torch
 from rich.console import Console
 from rich.table import Table
 
@@ -20,7 +21,7 @@ from brainfm.run.maps import write_maps
 from brainfm.run.passing import predicted
 from brainfm.run.train import device_of, reproducible
 from brainfm.systems.training import Training
-from data_loaders.contracts import SCORE_COLUMNS
+from data_loaders.contracts import SCORE_COLUMNS, Batch
 
 _TRAIN_WINDOWS = 5_000  # of the training part are predicted too: how much better these are widens the intervals
 
@@ -45,8 +46,10 @@ def judge(
                 evaluator.update(prediction, batch)
         table = data.metadata("test").assign(seed=recipe.seed)
         for evaluator in evaluators:
+            if _takes(evaluator, "probe"):
+                _probe(evaluator, objective, data.part("test"), device)
             evaluator.fit_baselines(data.part("train"), data.part("test"))
-        if not isinstance(objective, ContrastiveObjective) and any(map(_looks_at_training, evaluators)):
+        if not isinstance(objective, ContrastiveObjective) and any(_takes(e, "update_train") for e in evaluators):
             for prediction, batch in predicted(objective, data.part("train", at_most=_TRAIN_WINDOWS), device):
                 for evaluator in evaluators:
                     evaluator.update_train(prediction, batch)
@@ -57,9 +60,14 @@ def judge(
     return once, pd.concat(scores, ignore_index=True)
 
 
-def _looks_at_training(evaluator: Evaluator) -> bool:
-    """Whether it does anything with predictions of the training part, which cost as much as those of the test part."""
-    return type(evaluator).update_train is not Evaluator.update_train
+def _takes(evaluator: Evaluator, step: str) -> bool:
+    """Whether it does anything in a step that costs a pass of the model."""
+    return getattr(type(evaluator), step) is not getattr(Evaluator, step)
+
+
+def _probe(evaluator: Evaluator, objective: Objective, batches: Iterable[Batch], device: Any) -> None:
+    with torch.inference_mode():
+        evaluator.probe(objective.to(device).eval(), (batch.to(device) for batch in batches))
 
 
 def _passes(

@@ -113,17 +113,19 @@ class GLM:
     """A Poisson regression of each unit's count on the counts of all units before, in spans that widen with distance.
 
     Spans are 1, 2, 4 ... bins. The penalty is chosen on the last fifth of the training windows, on at most 10 units, for
-    all together. At most `max_rows` bins are fitted, evenly spaced, which is printed.
+    all together. At most `max_rows` bins are fitted, evenly spaced, which is printed. `shown` units are looked at and `told`
+    units predicted, by default all.
     Reference: Truccolo et al. 2005, https://doi.org/10.1152/jn.00697.2004
     """
 
     name = "GLM"
 
-    def __init__(self, max_rows: int = 40_000) -> None:
+    def __init__(self, max_rows: int = 40_000, shown: ndarray | None = None, told: ndarray | None = None) -> None:
         self._max_rows, self.chosen = max_rows, ""
+        self._shown, self._told = (slice(None) if units is None else units for units in (shown, told))
 
     def fit(self, seen: Timeline) -> GLM:
-        rows, counts = _features(seen), _flat(seen.observed)
+        rows, counts = _features(seen, self._shown), _flat(seen.observed[:, self._told])
         self._centre, self._scale = rows.mean(0), np.where(rows.std(0) > 0, rows.std(0), 1.0)
         rows = (rows - self._centre) / self._scale
         scores = {alpha: _score_of(alpha, rows, counts) for alpha in _ALPHAS}
@@ -138,9 +140,9 @@ class GLM:
         return self
 
     def predict(self, seen: Timeline) -> Float[ndarray, "window unit bin"]:
-        rate = _rate(self._weights, (_features(seen) - self._centre) / self._scale)
-        n_windows, n_units, n_steps = seen.observed.shape
-        return seen.per_bin(rate.reshape(n_windows, n_steps, n_units).transpose(0, 2, 1))
+        rate = _rate(self._weights, (_features(seen, self._shown) - self._centre) / self._scale)
+        n_windows, _, n_steps = seen.observed.shape
+        return seen.per_bin(rate.reshape(n_windows, n_steps, -1).transpose(0, 2, 1))
 
 
 def _widths(seen: Timeline) -> list[int]:
@@ -149,10 +151,10 @@ def _widths(seen: Timeline) -> list[int]:
     return [*(2**k for k in range(1, 16) if 2**k < longest), longest]
 
 
-def _features(seen: Timeline) -> Float[ndarray, "row feature"]:
-    """Counts in spans of 1, 2, 4 ... bins; the last is cut where the past ends."""
+def _features(seen: Timeline, units: ndarray | slice) -> Float[ndarray, "row feature"]:
+    """Counts of units in spans of 1, 2, 4 ... bins; the last is cut where the past ends."""
     edges = [edge for k in range(16) if (edge := 2**k - 1) < seen.past.shape[2]] + [seen.past.shape[2]]
-    return np.concatenate([_flat(seen.recent(a, b)) for a, b in pairwise(edges)], axis=1)
+    return np.concatenate([_flat(seen.recent(a, b)[:, units]) for a, b in pairwise(edges)], axis=1)
 
 
 def _flat(values: Float[ndarray, "window unit step"]) -> Float[ndarray, "row unit"]:

@@ -7,7 +7,8 @@ import pandas as pd
 import pytest
 import torch
 
-from brainfm.evaluators.spike_rates import SpikeRates, counted
+from brainfm.evaluators.spike_rates import SpikeRates
+from brainfm.statistics.spike_counts import counted
 from brainfm.statistics.spike_likelihood import GLM, MeanRate, SmoothedRate, Timeline, bits_per_spike, log_likelihood
 
 N_UNITS, FACTS = 3, {"n_units": [3], "set_of": [0]}
