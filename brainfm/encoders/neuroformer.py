@@ -26,8 +26,10 @@ class Neuroformer(SpikeEncoder):
     and `state_layers` more among current spikes. The cost grows linearly with the number of modalities and of their tokens.
 
     `n_units` and `set_of` come from the data: sessions have units of their own. A field that a batch lacks is skipped, so
-    a modality may be dropped. `compat="paper"` restores what the released code does and should not: padding in the past
-    is looked at, a frame has no place, and a layer norm that nothing uses is kept for its weights.
+    a modality may be dropped. `unit_std` is the spread of the units' first vectors: at 0.02, the paper's, times drown
+    them, and for a thousand steps a small model hardly sees who fired (docs/log.md, 2026-11-24). `compat="paper"` restores
+    what the released code does and should not: padding in the past is looked at, a frame has no place, and a layer norm
+    that nothing uses is kept for its weights.
     Reference: Antoniades et al. 2024, https://arxiv.org/abs/2311.00136
     """
 
@@ -47,6 +49,7 @@ class Neuroformer(SpikeEncoder):
         state_layers: int = 6,
         history_layers: int = 6,
         dropout: float = 0.2,
+        unit_std: float = 0.02,
         compat: Literal["none", "paper"] = "none",
     ) -> None:
         super().__init__()
@@ -56,6 +59,7 @@ class Neuroformer(SpikeEncoder):
         self.past = SpikeTokenizer(self.widest, past_seconds, past_block + 1, bin, longest)
         self.position, self.past_position = (nn.Parameter(torch.zeros(1, n, dim)) for n in (block, past_block))
         self.units = UnitTable(n_units, dim, set_of, unit_metadata)
+        nn.init.normal_(self.units.weight, std=unit_std)
         self.time, self.past_time = time_network(dim, dropout), time_network(dim, dropout)
         self.dropout = nn.Dropout(dropout)
         self.projectors = nn.ModuleDict(dict(modalities or {}))

@@ -24,8 +24,8 @@ class SpikeTokens:
     dropped: Int[Tensor, "batch"]
 
     def trimmed(self) -> SpikeTokens:
-        """Without the columns at the end in which every window has padding."""
-        longest = int(self.mask.sum(1).max()) if len(self.mask) else 0
+        """Without the columns at the end in which every window has padding, but for one, so that END is not the last."""
+        longest = int(self.mask.sum(1).max()) + 1 if len(self.mask) else 0
         return SpikeTokens(self.id[:, :longest], self.step[:, :longest], self.mask[:, :longest], self.dropped)
 
 

@@ -30,10 +30,9 @@ class Trials:
         """Sums of the rows that fall into each trial and bin; `place` is the bin, and rows outside are left out."""
         inside = (place >= 0) & (place < n_bins)
         names, trial = np.unique(trial, return_inverse=True)
-        counts = np.zeros((len(names), values.shape[1], n_bins))
-        seen = np.zeros((len(names), n_bins), dtype=int)
-        np.add.at(counts, (trial[inside], slice(None), place[inside]), values[inside])
-        np.add.at(seen, (trial[inside], place[inside]), 1)
+        cell, n = trial[inside] * n_bins + place[inside], len(names) * n_bins
+        sums = [np.bincount(cell, one[inside], n).reshape(-1, n_bins) for one in values.T]
+        counts, seen = np.stack(sums, axis=1), np.bincount(cell, minlength=n).reshape(-1, n_bins)
         # a bin of which only a part was recorded is not a bin
         whole = seen == seen.max(initial=1)
         of = np.zeros(len(names), dtype=np.int64)

@@ -110,3 +110,12 @@ def test_padding_is_not_read(spikes) -> None:
 def test_a_window_that_is_no_whole_number_of_bins_is_refused() -> None:
     with pytest.raises(ValueError, match="whole number of bins"):
         SpikeTokenizer(3, 0.055, 10)
+
+
+def test_trimming_takes_padding_alone_and_leaves_end_before_the_last_column(spikes) -> None:
+    tokenizer = SpikeTokenizer(n_units=4, seconds=0.05, length=20)
+    tokens = tokenizer.encode(spikes.events([[(0, 0.01), (1, 0.02)], []]))
+    trimmed = tokens.trimmed()
+    assert trimmed.id.shape == (2, 5)
+    assert torch.equal(tokenizer.decode(trimmed), tokenizer.decode(tokens))
+    assert trimmed.id[0, -2] == tokenizer.end

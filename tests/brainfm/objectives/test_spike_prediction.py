@@ -86,13 +86,13 @@ def test_rates_are_the_frequencies_of_what_is_drawn(batch) -> None:
     model = objective(encoder={"bin": 0.025}).eval()
     with torch.no_grad():
         model.units.weight *= 40  # decided enough that rates differ
-    model.n_rollouts = 60
+    model.n_rollouts = 150
     rates = model.rolled(batch)
     counts = torch.zeros_like(rates)
     context, generator = model.encoder.context(batch), torch.Generator().manual_seed(5)
-    for _ in range(60):
+    for _ in range(150):
         drawn = write(model, batch.session_id, context, model.encoder.new_state(4), None, generator)
-        counts += model.vocabulary.decode(drawn.tokens) / 60
+        counts += model.vocabulary.decode(drawn.tokens) / 150
     assert rates.sum().item() == pytest.approx(counts.sum().item(), rel=0.15)
     assert torch.corrcoef(torch.stack([rates.flatten(), counts.flatten()]))[0, 1] > 0.9
 
