@@ -2,7 +2,7 @@
 
     python benchmarks/remote.py
 
-The workload: 8 recordings of 64 channels, 10 minutes at 250 Hz, float32; windows of 4 s in batches of 64, shuffled within pools
+The workload: 32 recordings of 64 channels, 10 minutes at 250 Hz, float32; windows of 4 s in batches of 64, shuffled within pools
 of neighbouring windows (block-wise), read by two threads. A server in a process of its own, on loopback, adds 20 ms to every
 request. The peer of a cold epoch downloads the same ranges over as many connections and writes them to disk, and does nothing
 else. Pairs are run in turn and the median of their ratios is given.
@@ -32,10 +32,10 @@ from data_loaders.contracts import Recording
 from data_loaders.store import Store
 from data_loaders.writer import Writer
 
-N_RECORDINGS, N_CHANS, SFREQ, SECONDS, WINDOW, BATCH = 8, 64, 250, 600, 4, 64
+N_RECORDINGS, N_CHANS, SFREQ, SECONDS, WINDOW, BATCH = 32, 64, 250, 600, 4, 64
 SERVER = Path(__file__).parents[1] / "tests" / "data_loaders" / "bucket" / "range_server.py"
 # windows that are shuffled among each other, and batches that are announced ahead of the one being read
-_POOL, _AHEAD = 4 * BATCH, 6
+_POOL, _AHEAD = 4 * BATCH, 16
 
 
 def main() -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
 from functools import partial
 from itertools import count, islice
@@ -16,6 +16,9 @@ from numpy import ndarray
 
 from data_loaders.contracts import Batch
 from data_loaders.samplers.base import Sampler
+
+# batches that are announced before they are gathered: enough to keep all connections busy, and nothing but disk
+_FAR = 16
 
 
 class Stream:
@@ -74,26 +77,33 @@ class Stream:
     def _ahead(self, steps: Iterator[int]) -> Iterator[Batch]:
         """Batches in order, while threads gather the next `depth`."""
         with ThreadPoolExecutor(self._threads, "gather", initializer=_same_device()) as pool:
-            ahead = deque(pool.submit(self.batch, step) for step in self._announced(islice(steps, self._depth)))
+            announced = self._announced(steps)
+            ahead = deque(pool.submit(self.batch, step) for step in islice(announced, self._depth))
             try:
                 while ahead:
                     batch = ahead.popleft().result()
-                    ahead.extend(pool.submit(self.batch, step) for step in self._announced(islice(steps, 1)))
+                    ahead.extend(pool.submit(self.batch, step) for step in islice(announced, 1))
                     yield batch
                     del batch
             finally:
                 for future in ahead:
                     future.cancel()
 
-    def _announced(self, steps: Iterable[int]) -> Iterator[int]:
-        """The same steps; where bytes come from far away, what they will read is asked for now."""
+    def _announced(self, steps: Iterator[int]) -> Iterator[int]:
+        """The same steps; where bytes come from far away, what later ones will read is asked for by now."""
         # a gather that reads from far away says so
         far = getattr(self.gather, "looks_ahead", False)
         announce = getattr(self.gather, "announce", None) if far else None
+        if announce is None:
+            yield from steps
+            return
+        announced: deque[int] = deque()
         for step in steps:
-            if announce is not None:
-                announce(self._share(step)[0])
-            yield step
+            announce(self._share(step)[0])
+            announced.append(step)
+            if len(announced) > _FAR:
+                yield announced.popleft()
+        yield from announced
 
     def batch(self, step: int) -> Batch:
         """This rank's part of the batch of a step."""

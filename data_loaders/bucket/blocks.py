@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 # part of the store's format: checksums are made of stretches of this length; a bucket serves 4 MiB about as fast as more
@@ -12,8 +11,8 @@ BLOCK = 1 << 22
 DIGEST = 32
 # near enough: a request costs what a connection sends in the meantime
 _GAP = 1 << 18
-# the longest request: as many bytes as a connection holds in memory
-_MOST = 1 << 23
+# the longest request: smaller ones would wait longer than they read, larger ones leave connections idle
+_MOST = BLOCK
 
 
 @dataclass(frozen=True)
@@ -33,10 +32,6 @@ class Block:
     def size(self) -> int:
         """Bytes of the block."""
         return self.stop - self.start
-
-    def holds(self, content: bytes | memoryview) -> bool:
-        """True where these are the bytes that were written."""
-        return len(content) == self.size and hashlib.sha256(content).hexdigest() == self.sha256
 
 
 def rows_per_block(row_bytes: int) -> int:
@@ -69,7 +64,7 @@ def _near(group: Sequence[Block], block: Block) -> bool:
     return block.file == last.file and block.start - last.stop <= _GAP and block.stop - first.start <= _MOST
 
 
-def pieces(block: Block) -> Iterable[tuple[int, int]]:
-    """The ranges in which a block longer than a request is read."""
-    for start in range(block.start, block.stop, _MOST):
-        yield start, min(start + _MOST, block.stop)
+def pieces(start: int, stop: int) -> Iterator[tuple[int, int]]:
+    """The ranges in which a stretch longer than a request is read."""
+    for low in range(start, stop, _MOST):
+        yield low, min(low + _MOST, stop)

@@ -13,8 +13,6 @@ from collections.abc import Iterable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 
-from filelock import FileLock
-
 from data_loaders.bucket.blocks import Block
 from data_loaders.bucket.ledger import Ledger, lock
 
@@ -36,7 +34,7 @@ class Cache:
 
     def path(self, sha256: str) -> Path:
         """Where a block lies, or would lie."""
-        return self.folder / "blocks" / sha256[:2] / sha256
+        return self.folder / "blocks" / sha256
 
     def has(self, block: Block) -> bool:
         """True where the block is there, whole."""
@@ -65,7 +63,6 @@ class Cache:
     def writing(self, block: Block) -> Iterator[int]:
         """A descriptor to write the block to; renamed to its place at the end, gone after an error. Needs `locked`."""
         path = self.path(block.sha256)
-        path.parent.mkdir(exist_ok=True)
         part = path.with_name(path.name + _PART)
         number = self._ledger.room(part, block.size)
         try:
@@ -90,13 +87,11 @@ class Cache:
 
     def _busy(self, part: Path) -> bool:
         """True where somebody is writing this part; False where a kill left it."""
-        held = FileLock(self._lock(part.name), thread_local=False)
         try:
-            held.acquire(blocking=False)
-        except Exception:  # held by another process, or by this thread, which filelock tells apart
+            with lock(self._lock(part.name), waits=False):
+                return False
+        except BlockingIOError:
             return True
-        held.release()
-        return False
 
 
 def _sound(number: int, block: Block) -> bool:

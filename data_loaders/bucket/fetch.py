@@ -5,11 +5,13 @@ from __future__ import annotations
 import hashlib
 import os
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
+from contextlib import closing, suppress
+from itertools import islice
 from typing import Any
 
-from data_loaders.bucket.blocks import Block, joined, pieces
+from data_loaders.bucket.blocks import BLOCK, Block, joined
 from data_loaders.bucket.cache import Cache
 from data_loaders.bucket.transport import Transport
 from data_loaders.bucket.workers import workers
@@ -34,13 +36,11 @@ class Fetcher:
         for future in self._started(blocks, urgent=True):
             future.result()
 
-    def prefetch(self, blocks: Iterable[Block]) -> None:
-        """Starts what is not there, and does not wait. Asks for no more than keeps the connections busy for a while."""
+    def prefetch(self, blocks: Iterable[Block]) -> list[Future[Any]]:
+        """Starts what is not there, and does not wait; no more than what the cache keeps until it is read."""
         with self._lock:
-            room = 4 * self.connections - len(self._under_way)
-        if room > 0:
-            missing = (block for block in blocks if not self.cache.has(block))
-            self._started([block for block, _ in zip(missing, range(room), strict=False)], urgent=False)
+            room = max(self.connections, self.cache.size // (2 * BLOCK)) - len(self._under_way)
+        return self._started(islice(blocks, max(0, room)), urgent=False)
 
     def _started(self, blocks: Iterable[Block], urgent: bool) -> list[Future[Any]]:
         """What has to be waited for: requests that are under way, and those made now."""
@@ -68,49 +68,58 @@ class Fetcher:
         with self.cache.locked(group):
             # another process may have brought some of them while this one waited
             for run in joined(block for block in group if not self.cache.has(block)):
-                if len(run) == 1:
-                    self._long(run[0])
-                else:
-                    self._short(run)
+                for block in self._copied(run):
+                    self._again(block)
 
-    def _short(self, run: Sequence[Block]) -> None:
-        first = run[0].start
-        body = memoryview(self.transport.read(run[0].file, first, run[-1].stop))
-        for block in run:
-            content = body[block.start - first : block.stop - first]
-            if block.holds(content):
-                with self.cache.writing(block) as number:
-                    _write(number, content)
-            else:
-                self._long(block)
-
-    def _long(self, block: Block) -> None:
-        """A block of its own, in as many requests as it takes; a second time where the first gave wrong bytes."""
-        if not (self._copied(block) or self._copied(block)):
+    def _again(self, block: Block) -> None:
+        """A second time, and alone, where the first gave wrong bytes."""
+        if self._copied([block]):
             raise ValueError(
                 f"{self.transport.address(block.file)}: bytes {block.start:,} to {block.stop:,} are not those in the catalog, "
                 f"asked for again: {self._explain(block)}"
             )
 
-    def _copied(self, block: Block) -> bool:
+    def _copied(self, run: Sequence[Block]) -> list[Block]:
+        """Reads neighbours in one go into the cache, and gives those whose bytes are wrong."""
+        first, last = run[0], run[-1]
+        with closing(self.transport.read(first.file, first.start, last.stop)) as parts:
+            body = _Body(parts, first.start)
+            return [block for block in run if not self._verified(block, body)]
+
+    def _verified(self, block: Block, body: _Body) -> bool:
+        """Each part is hashed and written while it is in the nearest cache; nothing stays of wrong ones."""
         digest = hashlib.sha256()
-        try:
-            with self.cache.writing(block) as number:
-                for start, stop in pieces(block):
-                    content = self.transport.read(block.file, start, stop)
-                    digest.update(content)
-                    _write(number, content)
-                if digest.hexdigest() != block.sha256:
-                    raise _WrongError
-        except _WrongError:
-            return False
-        return True
+        for _ in body.until(block.start):
+            pass
+        with suppress(_WrongError), self.cache.writing(block) as number:
+            for part in body.until(block.stop):
+                digest.update(part)
+                _write(number, part)
+            if digest.hexdigest() != block.sha256:
+                raise _WrongError
+            return True
+        return False
+
+
+class _Body:
+    """Bytes of a file that come in parts, taken up to one place after the other."""
+
+    def __init__(self, parts: Iterator[bytes], start: int) -> None:
+        self._parts, self._at, self._rest = parts, start, memoryview(b"")
+
+    def until(self, stop: int) -> Iterator[memoryview]:
+        """The parts that end before byte `stop`."""
+        while self._at < stop:
+            part = self._rest if len(self._rest) else memoryview(next(self._parts))
+            taken, self._rest = part[: stop - self._at], part[stop - self._at :]
+            self._at += len(taken)
+            yield taken
 
 
 class _WrongError(Exception):
     """Keeps wrong bytes from being renamed to their place."""
 
 
-def _write(number: int, content: bytes | memoryview) -> None:
+def _write(number: int, content: memoryview) -> None:
     while len(content):
-        content = memoryview(content)[os.write(number, content) :]
+        content = content[os.write(number, content) :]

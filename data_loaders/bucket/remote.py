@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Mapping, Sequence
+from concurrent.futures import Future
 from contextlib import suppress
-from functools import lru_cache
+from functools import lru_cache, partial
 from typing import Any
 
 import numpy as np
@@ -15,11 +16,12 @@ from numpy import ndarray
 
 from data_loaders.bucket.blocks import BLOCK, DIGEST, Block, rows_per_block
 from data_loaders.bucket.cache import Cache
+from data_loaders.bucket.failures import ShorterError
 from data_loaders.bucket.fetch import Fetcher
 from data_loaders.bucket.manifest import MANIFEST, Manifest
 from data_loaders.bucket.opened import Descriptor, Opened
 from data_loaders.bucket.settings import Settings, settings
-from data_loaders.bucket.transport import ShorterError, Transport
+from data_loaders.bucket.transport import Transport
 from data_loaders.extents import Bytes, Extent, Stretch
 
 # a block that is evicted again and again before it is opened says that the cap is too small for what is read at once
@@ -54,11 +56,7 @@ class Remote(Bytes):
     def table(self, name: str) -> pa.NativeFile:
         if name not in self._tables:
             raise FileNotFoundError(f"{self._transport.address(MANIFEST)} lists no {name}")
-        block = self._tables[name]
-        if not self._cache.has(block):
-            # four bytes tell whether the server knows ranges, before anything large is asked for
-            self._transport.read(name, 0, 4)
-        return pa.BufferReader(pa.py_buffer(self._view(block)))
+        return pa.BufferReader(pa.py_buffer(self._view(self._tables[name])))
 
     def read(self, stretch: Stretch, out: ndarray) -> None:
         if not out.size:
@@ -76,23 +74,43 @@ class Remote(Bytes):
         return self._map(file, size, extent) if extent.n_bytes else np.zeros(extent.shape, extent.dtype)
 
     def prefetch(self, stretches: Sequence[Stretch]) -> None:
-        expected = {block.sha256: block for stretch in stretches for block in self._expected(stretch)}
-        missing = [block for block in expected.values() if not self._opened.has(block)]
-        if missing:
-            self._fetcher.prefetch(missing)
+        places: dict[_Layout, list[Stretch]] = {}
+        for stretch in stretches:
+            places.setdefault(self._layout(stretch.file, stretch.size, stretch.extent), []).append(stretch)
+        known = {layout: self._known(layout) for layout in places}
+        self._fetcher.prefetch(
+            blocks[index]
+            for layout, blocks in known.items()
+            if blocks is not None
+            for index in layout.reached(places[layout])
+            if not self._opened.has(blocks[index])
+        )
+        for layout, blocks in known.items():
+            if blocks is None and layout.sums is not None:
+                # the checksums first, then at once what they name
+                for future in self._fetcher.prefetch([layout.sums]):
+                    future.add_done_callback(partial(self._follow, places[layout]))
 
-    def _expected(self, stretch: Stretch) -> list[Block]:
-        """The blocks of a stretch; where their checksums are not here yet, these, and the blocks at the next call."""
-        layout = self._layout(stretch.file, stretch.size, stretch.extent)
-        if layout.blocks is None and layout.sums is not None and not self._cache.has(layout.sums):
-            return [layout.sums]
-        return self._blocks(layout)[stretch.start // layout.rows : -(-stretch.stop // layout.rows)]
+    def _follow(self, stretches: Sequence[Stretch], future: Future[Any]) -> None:
+        layout = self._layout(stretches[0].file, stretches[0].size, stretches[0].extent)
+        # a failure is told to whoever reads; a thread that downloads waits for no other
+        if future.exception() is None and self._known(layout) is not None:
+            self.prefetch(stretches)
+
+    def _known(self, layout: _Layout) -> list[Block] | None:
+        """The blocks of a dataset, None where their checksums are not on this machine."""
+        if layout.blocks is None:
+            file = self._opened.get(layout.sums) if layout.sums else None
+            if layout.sums and not file:
+                return None
+            layout.read(file)
+        return layout.blocks
 
     def _blocks(self, layout: _Layout) -> list[Block]:
         """The blocks of a dataset, once their checksums have been read."""
         if layout.blocks is None:
-            sums = layout.sums
-            layout.blocks = layout.cut(b"" if sums is None else os.pread(self._file([sums]).number, sums.size, 0))
+            layout.read(self._file([layout.sums]) if layout.sums else None)
+            assert layout.blocks is not None
         return layout.blocks
 
     def _mapped(self, file: str, size: int, extent: Extent) -> ndarray:
@@ -143,15 +161,22 @@ class _Layout:
         self.sums = _sums(file, size, extent)
         self.blocks: list[Block] | None = None
 
-    def cut(self, digests: bytes) -> list[Block]:
-        """The blocks, given their checksums one after the other."""
+    def read(self, sums: Descriptor | None) -> None:
+        """Learns the blocks from their checksums, which lie one after the other."""
         file, size, extent = self._place
-        if self.sums is None:
-            return [_one(file, size, extent)]
+        if self.sums is None or sums is None:
+            self.blocks = [_one(file, size, extent)]
+            return
+        digests = os.pread(sums.number, self.sums.size, 0)
         names = [digests[at : at + DIGEST].hex() for at in range(0, len(digests), DIGEST)]
         stop = extent.offset + extent.n_bytes
         starts = range(extent.offset, stop, self.rows * self.row_bytes)
-        return [Block(file, *place, size) for place in zip(starts, [*starts[1:], stop], names, strict=True)]
+        self.blocks = [Block(file, *place, size) for place in zip(starts, [*starts[1:], stop], names, strict=True)]
+
+    def reached(self, stretches: Sequence[Stretch]) -> list[int]:
+        """The numbers of the blocks in which some stretches lie."""
+        ranges = (range(one.start // self.rows, -(-one.stop // self.rows)) for one in stretches)
+        return sorted(set().union(*ranges))
 
 
 def _one(file: str, size: int, extent: Extent) -> Block:

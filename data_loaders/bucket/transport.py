@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Generator, Mapping
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -11,6 +10,9 @@ from fsspec.asyn import AsyncFileSystem, sync
 from tenacity import Retrying, retry_if_exception, stop_after_attempt, wait_exponential, wait_random
 
 from data_loaders.bucket import address
+from data_loaders.bucket.blocks import pieces
+from data_loaders.bucket.failures import ShorterError, WholeError, is_passing, told
+from data_loaders.bucket.ranges import ranges
 
 _T = TypeVar("_T")
 # five more tries after the first, a quarter of a second to eight seconds apart
@@ -21,10 +23,6 @@ _SLOWEST = 1 << 16
 _COPY_SECONDS = 3600.0
 # bytes: enough for what an HDF5 file keeps in one place
 _LITTLE = 1 << 17
-# the libraries below fsspec, whose errors share no class
-_NETWORK = {"aiohttp", "aiobotocore", "botocore", "s3fs", "gcsfs", "google", "fsspec", "urllib3", "requests"}
-_DENIED = (401, 403, 407)
-_GONE = (404, 410)
 
 
 class Transport:
@@ -39,6 +37,7 @@ class Transport:
     ) -> None:
         self.root, self.timeout = root.rstrip("/"), timeout
         self._files = address.opened(root, options or {}, connections)
+        self._web = ranges(self._files, self.root, timeout, connections)
         # buckets of one name at two endpoints are two buckets
         self.identity = f"{getattr(self._files, 'endpoint_url', None) or ''} {self.root}"
 
@@ -46,12 +45,16 @@ class Transport:
         """The address of a file."""
         return address.join(self.root, name)
 
-    def read(self, name: str, start: int, stop: int) -> bytes:
-        """Bytes [start, stop) of a file, neither more nor fewer."""
-        return self._tried(name, lambda: self._range(name, start, stop))
+    def read(self, name: str, start: int, stop: int) -> Generator[bytes, None, None]:
+        """Bytes [start, stop) of a file as they come, neither more nor fewer; after a failure, what is still missing."""
+        for low, high in pieces(start, stop):
+            yield from self._piece(name, low, high)
 
     def whole(self, name: str, tries: int = _TRIES) -> bytes:
         """A small file."""
+        if self._web is not None:
+            web, url = self._web, self.address(name)
+            return self._tried(name, lambda: web.whole(url), tries)
         return self._tried(name, lambda: self._call("cat_file", self._path(name)), tries)
 
     def size(self, name: str) -> int | None:
@@ -88,20 +91,30 @@ class Transport:
     def _path(self, name: str) -> str:
         return str(self._files._strip_protocol(self.address(name)))
 
-    def _range(self, name: str, start: int, stop: int) -> bytes:
+    def _piece(self, name: str, start: int, stop: int) -> Generator[bytes, None, None]:
+        """What one request asks for."""
+        try:
+            for attempt in _retrying(_TRIES):
+                with attempt:
+                    for part in self._range(name, start, stop):
+                        start += len(part)
+                        yield part
+                    if start < stop:
+                        raise OSError(f"{stop - start:,} bytes are missing at the end of what the server sent")
+        except Exception as error:
+            raise told(error, self.address(name), _TRIES) from error
+
+    def _range(self, name: str, start: int, stop: int) -> Generator[bytes, None, None]:
         seconds = self._patience(stop - start)
+        if self._web is not None:
+            yield from self._web.read(self.address(name), start, stop, seconds)
+            return
         body = self._call("cat_file", self._path(name), start=start, end=stop, seconds=seconds)
-        if len(body) == stop - start:
-            return body
         if len(body) > stop - start:
-            raise ValueError(
-                f"{self.address(name)}: the server sends whole files where a range is asked for: serve the store with one "
-                "that knows Range requests (a bucket, nginx, Apache), or copy it to a folder"
-            )
-        size = self._call("info", self._path(name)).get("size")
-        if size is not None and size < stop:
-            raise ShorterError(f"{self.address(name)} has {size:,} bytes, fewer than the catalog says")
-        raise OSError(f"the server sent {len(body):,} of {stop - start:,} bytes")
+            raise WholeError
+        if len(body) < stop - start and (self._call("info", self._path(name)).get("size") or stop) < stop:
+            raise ShorterError
+        yield body
 
     def _put(self, path: Path, name: str) -> None:
         size = path.stat().st_size
@@ -121,64 +134,12 @@ class Transport:
         return getattr(self._files, name)(*arguments, **named)
 
     def _tried(self, name: str, call: Callable[[], _T], tries: int = _TRIES) -> _T:
-        attempts = Retrying(
-            stop=stop_after_attempt(tries),
-            wait=wait_exponential(_FIRST_PAUSE, _LONGEST_PAUSE) + wait_random(0, _FIRST_PAUSE),
-            retry=retry_if_exception(is_passing),
-            reraise=True,
-        )
         try:
-            return attempts(call)
+            return _retrying(tries)(call)
         except Exception as error:
-            raise _told(error, self.address(name), tries) from error
+            raise told(error, self.address(name), tries) from error
 
 
-class ShorterError(ValueError):
-    """A file ends before the bytes that were asked for."""
-
-
-def is_passing(error: BaseException) -> bool:
-    """True for a failure that another try may not meet: a lost connection, a timeout, a server out of order."""
-    status = _status(error)
-    if status is not None:
-        return status in (408, 425, 429) or status >= 500
-    if isinstance(error, FileNotFoundError | PermissionError | ImportError | ValueError | TypeError):
-        return False
-    if "credentials" in type(error).__name__.lower():
-        return False
-    known = type(error).__module__.partition(".")[0] in _NETWORK
-    return known or isinstance(error, OSError | asyncio.TimeoutError | asyncio.IncompleteReadError)
-
-
-def _status(error: BaseException) -> int | None:
-    """The HTTP status of an error, where it tells."""
-    # aiohttp and gcsfs tell it themselves, botocore in the answer of the error that s3fs translated
-    status = getattr(error, "status", None) or getattr(error, "code", None)
-    for source in (error, error.__cause__):
-        response = getattr(source, "response", None)
-        if isinstance(response, dict):
-            status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", status)
-    return status if isinstance(status, int) else None
-
-
-def _told(error: Exception, where: str, tries: int) -> Exception:
-    """The same failure in words that say what to do."""
-    status = _status(error)
-    if isinstance(error, FileNotFoundError) or status in _GONE:
-        return FileNotFoundError(
-            f"{where} does not exist: check the address, and that `brainfm prepare` finished there"
-        )
-    if isinstance(error, PermissionError) or status in _DENIED or "credentials" in type(error).__name__.lower():
-        return PermissionError(
-            f"{where} may not be read or written ({error}): give credentials where fsspec looks for them, or "
-            "storage_options: {anon: true} for a public bucket (docs/guides/buckets.md)"
-        )
-    if is_passing(error):
-        return ConnectionError(
-            f"{where} failed {tries} times, the last time with {_words(error)}: check the network, then go on"
-        )
-    return error if isinstance(error, ValueError | ImportError) else ValueError(f"{where}: {_words(error)}")
-
-
-def _words(error: Exception) -> str:
-    return f"{type(error).__name__}: {error}" if str(error) else type(error).__name__
+def _retrying(tries: int) -> Retrying:
+    pauses = wait_exponential(_FIRST_PAUSE, _LONGEST_PAUSE) + wait_random(0, _FIRST_PAUSE)
+    return Retrying(stop=stop_after_attempt(tries), wait=pauses, retry=retry_if_exception(is_passing), reraise=True)

@@ -37,6 +37,8 @@ class Workers:
                 future.set_result(task())
             except BaseException as error:
                 future.set_exception(error)
+            # a thread that waits for the next one keeps no store open
+            del task, future
 
 
 def workers(count: int) -> Workers:

@@ -162,3 +162,31 @@ def test_an_unknown_stream_is_named(tmp_path: Path) -> None:
     stream = stream_of(store_of(tmp_path, eeg("01", ("Cz",))), Tile(0.1), {"eyes": Field(0.0, 0.5, "pupil")})
     with pytest.raises(ValueError, match=r"sub-01 has no stream 'pupil'; it has \['gaze'\]"):
         next(iter(stream))
+
+
+class Far:
+    """A gather whose bytes come from far away: notes what it was told and asked for, in this order."""
+
+    looks_ahead = True
+
+    def __init__(self, near: Gather) -> None:
+        self.near, self.log = near, []
+
+    def announce(self, positions: np.ndarray) -> None:
+        self.log.append(("announced", int(positions[0, 0])))
+
+    def __call__(self, positions: np.ndarray, place: np.ndarray) -> Batch:
+        self.log.append(("gathered", int(positions[0, 0])))
+        return self.near(positions, place)
+
+
+def test_what_lies_far_away_is_announced_once_and_long_before_it_is_gathered(tmp_path: Path) -> None:
+    store = store_of(tmp_path, eeg("01", ("A",)))
+    stream = stream_of(store, Tile(0.25), {"signal": Field(0.0, 0.25)}, 1, threads=1)
+    far = Far(stream.gather)
+    stream.gather = far
+    assert len(list(stream)) == len(stream)
+    announced, gathered = ([at for what, at in far.log if what == kind] for kind in ("announced", "gathered"))
+    assert announced == gathered == list(range(len(stream)))
+    for step in range(len(stream) - 16):
+        assert far.log.index(("announced", step + 16)) < far.log.index(("gathered", step))

@@ -16,7 +16,7 @@ from types import TracebackType
 
 from aiohttp import web
 
-# what befalls one request: drop, stall, cut, 500, 503, 403, 404, flip, whole
+# what befalls one request: drop, stall, drip, cut, 500, 503, 403, 404, flip, whole
 Plan = Callable[[str, int], str | None]
 
 
@@ -92,9 +92,12 @@ class RangeServer:
         return await self._broken(fault, request, part)
 
     async def _broken(self, fault: str, request: web.Request, part: bytes) -> web.StreamResponse:
-        """drop: no byte of the body; cut: half of it; stall: half of it, then nothing for long."""
+        """drop: no byte of the body; cut: half of it; stall: half of it, then nothing for long; drip: a byte now and then."""
         response = web.StreamResponse(status=206, headers={"Content-Length": str(len(part))})
         await response.prepare(request)
+        for byte in part if fault == "drip" else b"":
+            await response.write(bytes([byte]))
+            await asyncio.sleep(0.02)
         if fault != "drop":
             await response.write(part[: len(part) // 2])
         if fault == "stall":

@@ -17,8 +17,14 @@ Serve = Callable[..., Any]
 MakeBlocks = Callable[..., list[Block]]
 
 
+# a setting that only fsspec's own client knows: the way that buckets take, without the one that is made for http
+BY_FSSPEC = {"client_kwargs": {"trust_env": False}}
+both_ways = pytest.mark.parametrize("options", [{}, BY_FSSPEC], ids=["direct", "fsspec"])
+
+
 def fetcher(address: str, folder: Path, size: int = 1 << 30, **how: Any) -> Fetcher:
-    return Fetcher(Transport(address, timeout=how.pop("timeout", 20.0)), Cache(folder / "cache", size), **how)
+    transport = Transport(address, how.pop("options", None), timeout=how.pop("timeout", 20.0))
+    return Fetcher(transport, Cache(folder / "cache", size), **how)
 
 
 def all_sound(cache: Cache, folder: Path, wanted: Sequence[Block]) -> bool:
@@ -51,26 +57,53 @@ def test_distant_blocks_come_in_requests_of_their_own_at_the_same_time(
     assert server.most_in_flight == 5
 
 
+@both_ways
 @pytest.mark.parametrize("fault", ["drop", "cut", "500", "503", "429", "flip"])
-def test_a_fault_that_passes_is_not_noticed(fault: str, tmp_path: Path, serve: Serve, make_blocks: MakeBlocks) -> None:
+def test_a_fault_that_passes_is_not_noticed(
+    fault: str, options: dict[str, Any], tmp_path: Path, serve: Serve, make_blocks: MakeBlocks
+) -> None:
     wanted = make_blocks(tmp_path / "srv", count=3)
     server = serve(tmp_path / "srv", plan=lambda path, count: fault if count == 0 else None)
-    made = fetcher(server.address, tmp_path)
+    made = fetcher(server.address, tmp_path, options=options)
     made.fetch(wanted)
     assert all_sound(made.cache, tmp_path / "srv", wanted)
     assert not parts(tmp_path)
 
 
+@both_ways
+@pytest.mark.parametrize("fault", ["stall", "drip"])
 def test_a_connection_that_hangs_is_cut_off_and_tried_again(
-    tmp_path: Path, serve: Serve, make_blocks: MakeBlocks
+    fault: str, options: dict[str, Any], tmp_path: Path, serve: Serve, make_blocks: MakeBlocks
 ) -> None:
     wanted = make_blocks(tmp_path / "srv", count=2)
-    server = serve(tmp_path / "srv", plan=lambda path, count: "stall" if count == 0 else None)
-    made = fetcher(server.address, tmp_path, timeout=0.3)
+    server = serve(tmp_path / "srv", plan=lambda path, count: fault if count == 0 else None)
+    made = fetcher(server.address, tmp_path, timeout=0.3, options=options)
     made.fetch(wanted)
     assert all_sound(made.cache, tmp_path / "srv", wanted)
+    assert sum(server.requests.values()) == 2
 
 
+def test_after_a_cut_only_what_is_missing_is_asked_for(tmp_path: Path, serve: Serve, make_blocks: MakeBlocks) -> None:
+    wanted = make_blocks(tmp_path / "srv", count=1, size=1 << 22)
+    server = serve(tmp_path / "srv", plan=lambda path, count: "cut" if count == 0 else None)
+    made = fetcher(server.address, tmp_path)
+    made.fetch(wanted)
+    assert all_sound(made.cache, tmp_path / "srv", wanted)
+    _, again = (where for _, where in server.requests)
+    assert 1 << 20 <= int(again.removeprefix("bytes=").partition("-")[0]) <= 1 << 21
+
+
+def test_settings_that_only_fsspec_knows_are_left_to_it() -> None:
+    direct = Transport("https://host/store", {"headers": {"x-key": "a"}})._web
+    assert direct is not None
+    assert direct._headers["x-key"] == "a"
+    for options in (BY_FSSPEC, {"ssl": False}, {"auth": None}):
+        assert Transport("https://host/store", options)._web is None
+    assert Transport("https://name:secret@host/store")._web is None
+    assert Transport("memory://store")._web is None
+
+
+@both_ways
 @pytest.mark.parametrize(
     ("fault", "error", "words"),
     [
@@ -84,11 +117,11 @@ def test_a_connection_that_hangs_is_cut_off_and_tried_again(
     ],
 )
 def test_a_fault_that_stays_is_told_and_leaves_nothing(
-    fault: str, error: type[Exception], words: str, tmp_path: Path, serve: Serve, make_blocks: MakeBlocks
+    fault: str, error: type[Exception], words: str, options: Any, tmp_path: Path, serve: Serve, make_blocks: MakeBlocks
 ) -> None:
     wanted = make_blocks(tmp_path / "srv")[:1]
     server = serve(tmp_path / "srv", plan=lambda path, count: fault)
-    made = fetcher(server.address, tmp_path)
+    made = fetcher(server.address, tmp_path, options=options)
     with pytest.raises(error, match=words):
         made.fetch(wanted)
     assert not made.cache.has(wanted[0])
@@ -112,7 +145,7 @@ def test_what_is_wrong_is_asked_for_only_while_it_may_help(
 def test_a_file_that_became_shorter_is_told_at_once(tmp_path: Path, serve: Serve, make_blocks: MakeBlocks) -> None:
     wanted, server = make_blocks(tmp_path / "srv"), serve(tmp_path / "srv")
     (tmp_path / "srv" / "a.bin").write_bytes(b"short")
-    with pytest.raises(ValueError, match="fewer than the catalog says"):
+    with pytest.raises(ValueError, match="fewer bytes than the catalog says"):
         fetcher(server.address, tmp_path).fetch(wanted[:1])
 
 

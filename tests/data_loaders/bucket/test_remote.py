@@ -4,6 +4,7 @@ import json
 import pickle
 import shutil
 import socket
+import time
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -134,12 +135,15 @@ def test_only_the_blocks_of_a_window_are_read(folder: Path, serve: Serve) -> Non
 def test_what_is_prefetched_is_not_asked_for_again(folder: Path, serve: Serve) -> None:
     server = serve(folder, delay=0.05)
     store = Store(f"{server.address}/store")
-    stretches = [store.stretch(0, "signal", 0, 100), store.stretch(0, "signal", 9000, 9100)]
-    store.content.prefetch(stretches)  # the checksums
+    store.content.prefetch([store.stretch(0, "signal", 0, 100), store.stretch(0, "signal", 9000, 9100)])
+    # the checksums, and at once what they name, without being asked again
+    until = time.monotonic() + 20
+    while sum(path.endswith("sub-01.h5") for path, _ in server.requests) < 3 and time.monotonic() < until:
+        time.sleep(0.01)
     store.signal(0, 0, 100)
-    store.content.prefetch(stretches)
     store.signal(0, 9000, 9100)
     assert set(server.requests.values()) == {1}
+    assert sum(path.endswith("sub-01.h5") for path, _ in server.requests) == 3
 
 
 def test_a_store_written_anew_under_a_reader_is_told(folder: Path, serve: Serve) -> None:
