@@ -84,10 +84,9 @@ class Neuroformer(SpikeEncoder):
         return Tokens(embedding, mask, steps.clamp(max=self.current.n_bins) * self.current.bin)
 
     def context(self, batch: Batch) -> Context:
-        tokens = self._trimmed(self.past.encode(take_events(batch, "past"), -self.past.seconds))
-        ids, steps = tokens.id[:, :-1], tokens.step[:, :-1]
-        seen = self._embedded(ids, steps, batch.session_id, self.past_time, self.past_position)
-        mask = None if self.compat == "paper" else tokens.mask[:, :-1]
+        tokens = self.recall(batch)
+        seen = self._embedded(tokens.id, tokens.step, batch.session_id, self.past_time, self.past_position)
+        mask = None if self.compat == "paper" else tokens.mask
         found = {"past": [block.attention.remember(seen, mask) for block in _stack(self.history)]}
         pooled = {}
         for name in self.projectors:
@@ -96,6 +95,10 @@ class Neuroformer(SpikeEncoder):
                 found[name] = [block.attention.remember(features, mask) for block in _stack(self.looking[name])]
                 pooled[name] = Tokens(features, mask).pooled()
         return Context(found, pooled)
+
+    def recall(self, batch: Batch) -> SpikeTokens:
+        """The tokens of the past that layers look at."""
+        return self._trimmed(self.past.encode(take_events(batch, "past"), -self.past.seconds)).first(-1)
 
     def decode(
         self,

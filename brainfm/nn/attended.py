@@ -39,12 +39,12 @@ def attended(objective: Any, batches: Iterable[Batch]) -> Attended:
     fired, followed = torch.zeros(n), torch.zeros(n)
     for batch in batches:
         current = encoder.read(batch)
-        past = encoder.past.encode(batch.events["past"], -encoder.past.seconds)
+        past = encoder.recall(batch)
         after = F.one_hot(torch.where(current.mask[:, 1:], current.id[:, 1:], encoder.current.pad), n).float()
         with _recorded(encoder) as seen:
             encoder.decode(current.id[:, :-1], current.step[:, :-1], batch.session_id, encoder.context(batch))
         for layer, x, memory, causal in seen:
-            source = current.id[:, :-1] if causal else past.id[:, :-1]
+            source = current.id[:, :-1] if causal else past.id
             _add(
                 sums,
                 layer,
@@ -57,7 +57,7 @@ def attended(objective: Any, batches: Iterable[Batch]) -> Attended:
                 objective.units.vectors,
             )
         followed += after.sum((0, 1))
-        for ids in (current.id[:, :-1], past.id[:, :-1]):
+        for ids in (current.id[:, :-1], past.id):
             fired += torch.bincount(ids.flatten(), minlength=n).float()
     units = slice(0, encoder.current.n_units)
     looked = sums["looked"] / followed.clamp(min=1) - (sums["looked"].sum(1) / followed.sum())[:, None]

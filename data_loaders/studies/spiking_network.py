@@ -32,9 +32,15 @@ class Network:
         """Which neuron acts on which."""
         return self.weights != 0
 
+    @property
+    def branching(self) -> float:
+        """How many spikes a spike causes in the mean, about, along the strongest loop: from 1 on the network runs away."""
+        caused = self.rate * self.decay * np.expm1(self.weights)
+        return float(np.abs(np.linalg.eigvals(caused)).max())
+
 
 def hub_network(
-    n_units: int = 300, n_hubs: int | None = None, share: float = 0.3, weight: float = 1.5, seed: int = 0
+    n_units: int = 300, n_hubs: int | None = None, share: float = 0.3, weight: float = 0.8, seed: int = 0
 ) -> Network:
     """A few hubs (one in 15) excite a share of all others each; nothing else is connected (Antoniades et al. 2024, simulation)."""
     rng = np.random.default_rng([seed, 1])
@@ -46,8 +52,8 @@ def hub_network(
     return Network(weights)
 
 
-def random_network(n_units: int = 300, share: float = 0.02, weight: float = 1.5, seed: int = 0) -> Network:
-    """Any neuron excites any other with the same chance."""
+def random_network(n_units: int = 300, share: float = 0.02, weight: float = 0.5, seed: int = 0) -> Network:
+    """Any neuron excites any other with the same chance; weights are low, for there are loops."""
     rng = np.random.default_rng([seed, 2])
     weights = np.where(rng.random((n_units, n_units)) < share, weight, 0.0)
     np.fill_diagonal(weights, 0.0)
@@ -67,8 +73,12 @@ def simulate(
     """Trials of `seconds` each, one after another in one recording, each a segment of its own.
 
     All trials are simulated at once, so the cost is `seconds / step` products of [trials, units] by [units, units].
-    Streams that drive the network are smooth noise at 50 Hz.
+    Streams that drive the network are smooth noise at 50 Hz. Raises ValueError for a network that would run away.
     """
+    if network.branching >= 1:
+        raise ValueError(
+            f"each spike causes {network.branching:.2f} more, expected less than 1: lower the weights, the share of connections or the rate"
+        )
     rng, n = np.random.default_rng([seed, 4]), len(network.weights)
     drive = {name: _smooth(rng, trials, seconds, len(gain)) for name, gain in network.drives.items()}
     trace, lag = np.zeros((trials, n)), max(1, round(network.delay / step))

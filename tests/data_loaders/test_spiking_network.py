@@ -64,3 +64,13 @@ def test_the_same_seed_gives_the_same_spikes() -> None:
     one, same, other = (simulate(hub_network(20), 1.0, 3, seed=seed).spikes for seed in (0, 0, 1))
     assert np.array_equal(one.times, same.times)
     assert not np.array_equal(one.times[:50], other.times[:50])
+
+
+def test_a_network_that_would_run_away_is_refused() -> None:
+    weights = np.zeros((2, 2))
+    weights[0, 1] = weights[1, 0] = np.log1p(1 / (8.0 * 0.01))  # each spike causes one
+    assert Network(weights).branching == pytest.approx(1.0)
+    with pytest.raises(ValueError, match="lower the weights"):
+        simulate(Network(weights * 1.01))
+    for network in (hub_network(), random_network()):
+        assert network.branching < 0.7

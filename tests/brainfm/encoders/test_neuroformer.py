@@ -112,6 +112,14 @@ def test_padding_in_the_past_changes_nothing(spikes) -> None:
     assert asked["paper"] > 1e-4
 
 
+def test_a_past_costs_what_it_holds_and_not_what_its_block_could(spikes) -> None:
+    past = spikes.events([[(1, -0.1)], [(1, -0.1), (2, -0.05), (3, -0.01)]])
+    batch = spikes.batch(past, spikes.events([[]] * 2))
+    released = {"compat": "paper", "past_block": 40}
+    for encoder, expected in ((small(), 5), (small(**released), 40)):  # START, three spikes, END
+        assert encoder.context(batch).memories["past"][0].key.shape[2] == expected
+
+
 def test_the_order_of_windows_in_a_batch_does_not_matter(spikes) -> None:
     encoder = small()
     past, current = spikes.random(0, 4, 9, -0.15, 0.0), spikes.random(1, 4, 9, 0.0, 0.05)
