@@ -10,6 +10,8 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from brainfm.nn.contrastive import gathered
+
 
 def alignment(
     features: Sequence[Float[Tensor, "batch dim"]], temperature: Tensor | float, symmetric: bool = True
@@ -17,9 +19,10 @@ def alignment(
     """InfoNCE between each pair of modalities, averaged over pairs: row i of one belongs to row i of the other.
 
     Cosine similarities are divided by `temperature`. `symmetric` looks from both sides (Radford et al. 2021, figure 3);
-    else, as the Neuroformer's released code does, from the first of each pair only.
+    else, as the Neuroformer's released code does, from the first of each pair only. Rows are those of all ranks, so that the
+    loss does not depend on their number.
     """
-    pairs = list(combinations([F.normalize(f, dim=-1) for f in features], 2))
+    pairs = list(combinations([gathered(F.normalize(f, dim=-1)) for f in features], 2))
     return torch.stack([_pair(one, other, temperature, symmetric) for one, other in pairs]).mean()
 
 
