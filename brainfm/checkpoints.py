@@ -7,7 +7,7 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 from numpy import ndarray
@@ -16,10 +16,13 @@ from safetensors.numpy import save_file as save_arrays
 from safetensors.torch import load_file, save_file
 from torch import Tensor, nn
 
+from brainfm import hub
 from brainfm.files import written
 from data_loaders.contracts import Batch, Tokens
 
 WEIGHTS, TRANSFORMS, MANIFEST = "model.safetensors", "transforms.safetensors", "manifest.json"
+
+_Module = TypeVar("_Module", bound=nn.Module)
 
 
 def save(
@@ -47,7 +50,7 @@ def note(folder: Path, **facts: Any) -> None:
         part.write_text(json.dumps({**read_manifest(folder), **facts}, indent=1, default=str), encoding="utf-8")
 
 
-def load(module: nn.Module, folder: Path, prefix: str = "", new: Sequence[str] = ()) -> nn.Module:
+def load(module: _Module, folder: Path, prefix: str = "", new: Sequence[str] = ()) -> _Module:
     """Fills a module with the saved weights whose names start with `prefix` (`"encoder."` for an encoder alone).
 
     What starts with one of `new` (units of a session that the checkpoint never saw) is left as it is, on both sides, and
@@ -81,12 +84,12 @@ def read_manifest(folder: Path) -> dict[str, Any]:
 
 
 def resolve(checkpoint: str | Path, fold: int | None = None) -> Path:
-    """The folder with the weights: the one named, or the one fold of the run that is named.
+    """The folder with the weights: the one named, or the one fold of the run that is named; `hf://OWNER/NAME` is fetched.
 
     Of a run of several folds it is the `fold` asked for. Raises ValueError without one, because each was tested on
     others' training data.
     """
-    path = Path(checkpoint)
+    path = hub.local(checkpoint)
     if fold is not None and (path / f"fold-{fold}" / MANIFEST).exists():
         return path / f"fold-{fold}"
     folds = (

@@ -9,7 +9,7 @@ import pytest
 ROOT = Path(__file__).parents[1]
 FLOORS = {
     "data_loaders.contracts": 0,
-    "brainfm.files": 1,
+    "brainfm.files": 1, "brainfm.hub": 1,
     "brainfm.nn": 1, "brainfm.linear": 1, "brainfm.statistics": 1, "brainfm.checkpoints": 1,
     "brainfm.encoders": 2, "brainfm.stimuli": 2, "brainfm.baselines": 2,
     "brainfm.objectives": 3, "brainfm.evaluators": 3, "brainfm.generate": 3,

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from brainfm.grammar.nearest import RecipeError, nearest
+from brainfm.hub import is_address
 
 
 def check_present(recipe: Mapping[str, Any]) -> None:
@@ -19,7 +20,7 @@ def check_present(recipe: Mapping[str, Any]) -> None:
                 f"data.init_args.store is {store!r}, which does not exist: {_near(store)}{_command(made_of, store)}"
             )
     start = recipe.get("init_from")
-    if start and not Path(start).exists():
+    if start and not is_address(start) and not Path(start).exists():
         hint = f"{_near(start)}name a run folder, such as runs/NAME, or one of its folds"
         raise RecipeError(f"init_from is {start!r}, which does not exist: {hint}")
 

@@ -5,31 +5,43 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from brainfm import hub
 from brainfm.grammar.nearest import RecipeError
 from brainfm.verbs.base import run_folder
 
 EXAMPLES = """\
   brainfm predict runs/eegmat                                 the test windows of every fold
   brainfm predict runs/eegmat --store stores/new --fold 0     other recordings, which need no labels
+  brainfm predict hf://my-lab/eegmat --store stores/new       by a model of the hub
 """
 
 
 def flags(parser: ArgumentParser) -> None:
-    parser.add_argument("run", metavar="RUN", help="a run folder that `brainfm fit` wrote")
+    parser.add_argument("run", metavar="RUN", help="a run folder that `brainfm fit` wrote, or hf://OWNER/NAME")
     parser.add_argument("--store", help="predict the recordings of this store")
     parser.add_argument("--config", metavar="RECIPE", help="predict the recordings of this recipe's store")
     parser.add_argument("--fold", type=int, help="the model of this fold; all where left out")
+    parser.add_argument(
+        "--out", metavar="DIR", help="where the tables go; the run folder, or this one for a model of the hub"
+    )
     parser.add_argument("--print_config", action="store_true", help="print the recipe of the run, and stop")
 
 
 def run(args: Namespace) -> None:
-    folder = run_folder(args)
+    far = hub.is_address(args.run)
+    folder = hub.local(args.run) if far else run_folder(args)
     if args.print_config:
         return print((folder / "recipe.yaml").read_text(encoding="utf-8"), end="")
-    store = _store(args)
+    store, out = _store(args), Path(args.out or ".") if far or args.out else folder
+    if store is not None:
+        from brainfm.run.elsewhere import predict_elsewhere
+
+        predict_elsewhere(folder, store, args.fold, out)
+        return None
     from brainfm.run.predict import predict
 
-    predict(folder, store=store, fold=args.fold)
+    predict(folder, args.fold, out)
+    return None
 
 
 def _store(args: Namespace) -> str | None:

@@ -9,8 +9,10 @@ import numpy as np
 import pandas as pd
 import pytest
 import torch
+import yaml
 
 from brainfm import checkpoints
+from brainfm.run.elsewhere import predict_elsewhere
 from brainfm.run.fit import fit
 from brainfm.run.predict import evaluate, predict
 
@@ -71,7 +73,7 @@ def test_one_fold_can_be_asked_for(run):
 
 
 def test_recordings_of_another_store_are_predicted_by_each_folds_model(run, other_store):
-    table = predict(run, store=other_store)
+    table = predict_elsewhere(run, other_store)
     assert table.groupby("fold").size().to_dict() == {0: 72, 1: 72}
     assert set(table["subject"]) == set("uvwxyz")
     assert (run / "predictions-other.csv").exists()
@@ -79,10 +81,21 @@ def test_recordings_of_another_store_are_predicted_by_each_folds_model(run, othe
 
 
 def test_a_store_without_labels_is_predicted_without_truth(run, unlabelled_store, capsys):
-    table = predict(run, store=unlabelled_store, fold=0)
+    table = predict_elsewhere(run, unlabelled_store, fold=0)
     assert "truth" not in table.columns
     assert len(table) == 12
     assert "predicted without truth, because" in capsys.readouterr().out
+
+
+def test_other_recordings_need_the_weights_and_not_the_training_data(run, other_store, tmp_path):
+    far = Path(shutil.copytree(run, tmp_path / "far", ignore=shutil.ignore_patterns("predictions-*")))
+    recipe = yaml.safe_load((far / "recipe.yaml").read_text())
+    recipe["data"]["init_args"]["store"] = "stores/far-away"
+    (far / "recipe.yaml").write_text(yaml.safe_dump(recipe))
+    expected = predict_elsewhere(run, other_store)
+    pd.testing.assert_frame_equal(predict_elsewhere(far, other_store, out=tmp_path), expected, rtol=0, atol=0)
+    assert (tmp_path / "predictions-other.parquet").exists()
+    assert not (far / "predictions-other.parquet").exists()
 
 
 def test_the_saved_transforms_are_those_that_are_used(copied):

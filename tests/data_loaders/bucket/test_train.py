@@ -10,8 +10,8 @@ import torch
 import yaml
 
 from brainfm.recipe import Recipe
+from brainfm.run.elsewhere import predict_elsewhere
 from brainfm.run.fit import fit
-from brainfm.run.predict import predict
 from data_loaders.store import Store
 
 RECIPE = """
@@ -75,7 +75,7 @@ def test_a_recipe_is_fitted_predicted_and_reported_from_an_address(
     address = f"{serve(folder).address}/toy"
     run = fit(recipe(address), tmp_path / "run", ["brainfm", "fit"])
     assert (run / "scores.csv").exists()
-    assert len(predict(run, store=address, fold=0)) == 48
+    assert len(predict_elsewhere(run, address, fold=0)) == 48
     # what the filter made lies on this machine
     assert list((tmp_path / "cache" / "derived").rglob("*.h5"))
 

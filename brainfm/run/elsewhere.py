@@ -1,0 +1,47 @@
+"""A trained run on recordings that it has never seen: weights and fitted transforms are enough, its own data may be far away."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import pandas as pd
+
+from brainfm import checkpoints
+from brainfm.grammar.resolve import opened
+from brainfm.run.folder import PREDICTIONS, RunFolder
+from brainfm.run.passing import relearned
+from brainfm.run.tables import checked, save, table
+from brainfm.systems.training import Training
+from data_loaders.datamodule import Data
+
+
+def predict_elsewhere(path: Path, store: str | Path, fold: int | None = None, out: Path | None = None) -> pd.DataFrame:
+    """Predictions of each fold's model for all windows of a store, as predictions-<store>.parquet and .csv in `out`.
+
+    `fold` names one model; `out` is the run folder where left out. Columns as `brainfm.run.predict.predict` has them, with
+    truth where the store knows it. Raises ValueError where the run has no such fold, or its recordings have other channels.
+    """
+    recipe = RunFolder(path).recipe()
+    data = _opened(recipe["data"], store)
+    fresh, tables = list(data.transforms), []
+    for number in checked(fold, len(list(path.glob(f"fold-*/{checkpoints.MANIFEST}")))):
+        folder = path / f"fold-{number}"
+        data.transforms = relearned(fresh, checkpoints.load_transforms(folder))
+        objective = checkpoints.load(checkpoints.built(checkpoints.read_manifest(folder)["objective"]), folder)
+        found = table(folder, objective, data, data.windows, Training(**recipe["trainer"]))
+        tables.append(found.assign(fold=number))
+    stem = f"{Path(PREDICTIONS).stem}-{Path(store).name}"
+    return save(pd.concat(tables, ignore_index=True), RunFolder(out or path), stem)
+
+
+def _opened(part: Mapping[str, Any], store: str | Path) -> Data:
+    """All windows of another store; with its labels where it has those of the recipe."""
+    split = {"class_path": "brainfm.run.whole.Whole", "init_args": {"val": 0.0}}
+    init_args = {**part["init_args"], "store": str(store), "split": split}
+    try:
+        return opened({**part, "init_args": init_args})
+    except ValueError as error:
+        print(f"{store}: predicted without truth, because: {error}")
+        return opened({**part, "init_args": {**init_args, "targets": []}})
