@@ -36,7 +36,10 @@ class Hub(BaseHTTPRequestHandler):
         if self.path.endswith("/repos/create"):
             return self._json({"url": f"{constants.ENDPOINT}/lab/model", "name": "lab/model"})
         if "/preupload/" in self.path:
-            files = [{"path": file["path"], "uploadMode": "regular", "shouldIgnore": False} for file in json.loads(sent)["files"]]
+            files = [
+                {"path": file["path"], "uploadMode": "regular", "shouldIgnore": False}
+                for file in json.loads(sent)["files"]
+            ]
             return self._json({"files": files})
         if "/commit/" not in self.path:  # it looks at the header of a card before it takes it
             return self._json({"errors": [], "warnings": []})
