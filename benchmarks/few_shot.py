@@ -7,7 +7,8 @@
 Each share keeps the first part of every recording's training windows of `recipes/decode/reaching_tokens.yaml`; each fold
 starts from the pretrained fold of the same number, which never saw its test part. The GRU and ridge read the counts of the
 same 0.2 s in bins of 10 ms. Few windows are seen for fewer steps: SHARE_STEPS, the same for every model. Prints R2 with
-its 95 % interval, and `figure` lines; runs that were finished before are read, not repeated.
+its 95 % interval, and `figure` lines; runs that were finished before are read, not repeated. `--folds 1` looks at the
+first fold alone.
 """
 
 from __future__ import annotations
@@ -30,7 +31,7 @@ def main() -> None:
     rows = []
     for share in arguments.shares:
         for name, overrides in _models(arguments.pretrained).items():
-            table = _fitted(arguments.out / f"{name}_{share:g}", share, overrides)
+            table = _fitted(arguments.out / f"{name}_{share:g}", share, overrides, arguments.folds)
             rows.append({"model": name, "share": share, **_r2(table, first=True)})
             if name == "scratch":
                 rows.append({"model": "ridge", "share": share, **_r2(table, first=False)})
@@ -48,11 +49,13 @@ def _models(pretrained: Path) -> dict[str, list[tuple[str, str]]]:
     }
 
 
-def _fitted(out: Path, share: float, overrides: list[tuple[str, str]]) -> pd.DataFrame:
+def _fitted(out: Path, share: float, overrides: list[tuple[str, str]], n_folds: int | None) -> pd.DataFrame:
     if not (out / "summary.csv").exists():
         steps = SHARE_STEPS.get(share, 800)
         shared = [("trainer.max_steps", str(steps)), ("trainer.val_every", str(steps // 10)), ("name", out.name)]
-        fit(Recipe.read([RECIPE], [("data.train_share", str(share)), *shared, *overrides]), out)
+        recipe = Recipe.read([RECIPE], [("data.train_share", str(share)), *shared, *overrides])
+        recipe.data.folds = recipe.data.folds[:n_folds]
+        fit(recipe, out)
     return pd.read_csv(out / "summary.csv")
 
 
@@ -76,6 +79,7 @@ def _arguments() -> argparse.Namespace:
         "--pretrained", type=Path, default=Path("runs/reaching"), help="the run of the generative recipe"
     )
     parser.add_argument("--shares", type=float, nargs="+", default=[0.01, 0.1, 1.0], help="of the training windows")
+    parser.add_argument("--folds", type=int, help="how many; all where left out")
     parser.add_argument("--out", type=Path, default=Path("runs/few_shot"), help="where runs are kept")
     return parser.parse_args()
 

@@ -33,12 +33,13 @@ def expected_counts(
     tokens: SpikeTokens,
     words: SpikeTokenizer,
 ) -> Float[Tensor, "batch unit bin"]:
-    """The rate of each unit in each bin, from the logits behind the last token before the bin.
+    """How often each unit is expected to fire in each bin, from the logits behind the last token before the bin.
 
     Let `h` be the chance that the next spike lies in the bin, given that it does not lie before. With a constant rate within
-    the bin `1 - h` is the chance of no spike, so that `-log(1 - h)` spikes are expected; they fall on units as the next
-    token's id does. Sums of one-step probabilities over the tokens of a bin would know how many spikes it holds, because each
-    sums to one: they are no rates.
+    the bin `1 - h` is the chance of no spike, so the rate of all units is `-log(1 - h)`; it falls on units as the next token's
+    id does. A bin is taken to be so short that a unit fires once in it or not at all, whence a rate `r` gives `1 - exp(-r)`
+    spikes. Sums of one-step probabilities over the tokens of a bin would know how many spikes it holds, because each sums to
+    one: they are no rates.
     Reference: Truccolo et al. 2005, https://doi.org/10.1152/jn.00697.2004 (equation 6, from intensity to probability).
     """
     spike = tokens.id[:, : steps.shape[1]] < words.n_units
@@ -46,7 +47,7 @@ def expected_counts(
     step = tokens.step[:, : steps.shape[1], None]
     before = (spike[..., None] & (step < bins)).sum(1)  # [batch, bin]: the token that comes last before it
     unit = _at(ids, before)[..., : words.n_units].log_softmax(-1).exp()  # [batch, bin, unit]
-    return (_total(_at(steps, before), words)[..., None] * unit).mT
+    return -torch.expm1(-_total(_at(steps, before), words)[..., None] * unit).mT
 
 
 def _total(steps: Float[Tensor, "batch bin step"], words: SpikeTokenizer) -> Float[Tensor, "batch bin"]:

@@ -26,11 +26,12 @@ _MOST_ROWS = 1024  # windows that are written at once
 class SpikePrediction(Objective):
     """Cross-entropy of the next spike's unit and of its bin, END among them, padding left out.
 
-    The loss is `id_weight` and `step_weight` times these two, plus `align_weight` times the alignment of the window's spikes
-    with the modalities of `align` (from both sides, with a temperature that learns; `compat="paper"`: from one side, 0.5).
-    Where the data have a target, a linear head reads it from the mean over the window's tokens: classes or values, the
-    latter in units of their spread in training; its error is added `behaviour_weight` times. Within a bin nothing is known of the
-    order of spikes: it is drawn anew at every look (`compat="paper"`: by unit).
+    The loss is `id_weight` and `step_weight` times these two, plus `rate_weight` times the Poisson loss per spike of the
+    one-step rates, each unit's times a gain that is learned with it (none for 0), plus `align_weight` times the alignment of
+    the window's spikes with the modalities of `align` (from both sides, with a temperature that learns; `compat="paper"`:
+    from one side, 0.5). Where the data have a target, a linear head reads it from the mean over the window's tokens:
+    classes or values, the latter in units of their spread in training; its error is added `behaviour_weight` times. Within a
+    bin nothing is known of the order of spikes: it is drawn anew at every look (`compat="paper"`: by unit).
 
     Predicted are the target and expected counts of each unit and bin of the current window, flattened. `rates` says of what
     they may know: "one_step" of all spikes before the bin (`spikes`, one pass; `brainfm.nn.hazard`), "rollout" of all before
@@ -48,6 +49,7 @@ class SpikePrediction(Objective):
         set_of: Sequence[int] | None = None,
         id_weight: float = 0.6,
         step_weight: float = 0.4,
+        rate_weight: float = 0.0,
         align_weight: float = 0.0,
         align: Sequence[str] = (),
         rates: Literal["one_step", "rollout", "none"] = "one_step",
@@ -64,13 +66,15 @@ class SpikePrediction(Objective):
             raise ValueError(
                 "align_weight is given and align is empty: name the modalities to align with, such as [frames]"
             )
-        self.id_weight, self.step_weight, self.align_weight = id_weight, step_weight, align_weight
+        self.id_weight, self.step_weight = id_weight, step_weight
+        self.rate_weight, self.align_weight = rate_weight, align_weight
         if n_rollouts < 1:
             raise ValueError(f"n_rollouts is {n_rollouts}, expected at least 1: for no rates set rates to none")
         self.align, self.rates, self.n_rollouts, self.compat = tuple(align), rates, n_rollouts, compat
         self.units = UnitTable(n_units, encoder.dim, set_of)
         self.step = nn.Linear(encoder.dim, encoder.current.n_steps, bias=False)
         nn.init.normal_(self.step.weight, std=0.02)
+        self.gain = UnitTable(n_units, 1, set_of) if rate_weight else None
         self.shared = nn.Linear(encoder.dim, encoder.dim, bias=False) if align else None
         if self.shared is not None:
             nn.init.normal_(self.shared.weight, std=0.02)
@@ -91,6 +95,9 @@ class SpikePrediction(Objective):
         x, tokens, context = self._decoded(batch)
         losses = self._next_token(x, tokens, batch)
         total = self.id_weight * losses["id"] + self.step_weight * losses["step"]
+        if self.rate_weight:
+            losses["rate"] = self._rate_error(x, tokens, batch)
+            total = total + self.rate_weight * losses["rate"]
         if self.align:
             losses["align"] = self._alignment(x, tokens, context)
             total = total + self.align_weight * losses["align"]
@@ -147,8 +154,20 @@ class SpikePrediction(Objective):
             return {}
         if self.rates == "rollout":
             return {"spikes_ahead": self.rolled(batch).flatten(1)}
+        return {"spikes": self._one_step(x, tokens, batch).flatten(1)}
+
+    def _one_step(self, x: Tensor, tokens: SpikeTokens, batch: Batch) -> Float[Tensor, "batch unit bin"]:
         rates = expected_counts(self.units.logits(x, batch.session_id), self.step(x), tokens, self.vocabulary)
-        return {"spikes": rates.flatten(1)}
+        if self.gain is None:
+            return rates
+        gain = self.gain.logits(x.new_ones(len(x), 1, 1), batch.session_id)[:, 0, : self.vocabulary.n_units]
+        return rates * gain.exp()[..., None]
+
+    def _rate_error(self, x: Tensor, tokens: SpikeTokens, batch: Batch) -> Tensor:
+        counts = self.vocabulary.decode(tokens).to(x.dtype)
+        # a unit that the session lacks has neither rate nor spikes
+        error = F.poisson_nll_loss(self._one_step(x, tokens, batch), counts, log_input=False, reduction="sum")
+        return error / counts.sum().clamp(min=1)
 
     def _next_token(self, x: Tensor, tokens: SpikeTokens, batch: Batch) -> dict[str, Tensor]:
         words, real = self._reader.current, tokens.mask[:, 1:]

@@ -17,7 +17,7 @@ def test_flat_logits_give_the_rates_of_their_hazards(spikes) -> None:
     flat = torch.zeros(3, 19, WORDS.n_ids), torch.zeros(3, 19, WORDS.n_steps)
     rates = expected_counts(*flat, tokens, WORDS)
     # five bins and END are equally likely: of what is left before bin b, one of 6 - b falls into it
-    by_hand = torch.tensor([math.log((6 - b) / (5 - b)) / 4 for b in range(5)])
+    by_hand = 1 - torch.exp(-torch.tensor([math.log((6 - b) / (5 - b)) / 4 for b in range(5)]))
     assert torch.allclose(rates, by_hand.expand(3, 4, 5), atol=1e-6)
 
 
@@ -40,7 +40,7 @@ def test_a_poisson_process_has_its_rates(spikes) -> None:
     ids = torch.full((1, 19, WORDS.n_ids), -40.0)
     ids[0, 0, :4] = share.log() + 3.0
     rates = expected_counts(ids, steps, WORDS.encode(spikes.events([[]])), WORDS)
-    assert torch.allclose(rates[0], share[:, None] * total, rtol=1e-4)
+    assert torch.allclose(rates[0], 1 - torch.exp(-share[:, None] * total), rtol=1e-4)
 
 
 def test_the_bin_and_what_follows_change_nothing(spikes) -> None:

@@ -113,3 +113,23 @@ def _rows(batch: Batch, rows: list[int]) -> Batch:
         "time_mask": batch.time_mask[rows],
     }
     return replace(batch, events=events, targets={}, **ids, **none)
+
+
+def test_the_rate_loss_is_the_poisson_likelihood_of_the_one_step_rates(batch) -> None:
+    model = objective(rate_weight=2.0).eval()
+    losses, rates = model.loss(batch), model.predict(batch)["spikes"].unflatten(1, (9, 5))
+    counts = model.vocabulary.decode(model.encoder.read(batch)).float()
+    by_hand = (rates - counts * rates.log()).sum() / counts.sum()
+    assert losses["rate"].item() == pytest.approx(by_hand.item(), rel=1e-4)
+    without = 0.6 * losses["id"] + 0.4 * losses["step"]
+    assert losses["loss"].item() == pytest.approx((without + 2 * losses["rate"]).item(), rel=1e-6)
+
+
+def test_units_that_a_session_lacks_have_no_rate_and_no_gradient(spikes) -> None:
+    model = objective(n_units=(9, 4), rate_weight=1.0)
+    batch = spikes.batch(spikes.random(0, 3, 4, -0.15, 0.0), spikes.random(1, 3, 4, 0.0, 0.05), session=1)
+    rates = model.predict(batch)["spikes"].unflatten(1, (9, 5))
+    assert (rates[:, 4:] == 0).all()
+    assert (rates[:, :4] > 0).all()
+    model.loss(batch)["loss"].backward()
+    assert all(torch.isfinite(weight.grad).all() for weight in model.parameters() if weight.grad is not None)
