@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 import sys
 from argparse import ArgumentParser, RawDescriptionHelpFormatter
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any, ClassVar, NoReturn
@@ -24,9 +24,10 @@ KEYS = (
 
 
 class _Parser(ArgumentParser):
-    """An argument parser that names the nearest right flag or verb; `flags` are those of all verbs."""
+    """An argument parser that names the nearest right flag or verb; `flags` are those of all verbs, `own` those of each."""
 
     flags: ClassVar[set[str]] = {f"--{key}" for key in KEYS}
+    own: ClassVar[dict[str, set[str]]] = {}
 
     def error(self, message: str) -> NoReturn:
         slip = re.search(r"invalid choice: '(.+?)'|(--[\w.-]+)", message)
@@ -39,9 +40,12 @@ class _Parser(ArgumentParser):
 def main(argv: Sequence[str] | None = None) -> int:
     """Runs one command and returns its exit code: 2 where the user has something to mend."""
     argv = list(sys.argv[1:] if argv is None else argv)
-    rest, overrides = split(argv)
-    args = parser().parse_args(rest)
+    top = parser()
+    rest, overrides = split(argv, _Parser.own.get(argv[0] if argv else "", ()))
+    args = top.parse_args(rest)
     args.overrides, args.argv = overrides, argv
+    if overrides and not getattr(args, "overridable", False):
+        top.error(f"brainfm {args.verb} takes no values of a recipe: leave out --{overrides[0][0]}")
     try:
         import_module(f"brainfm.verbs.{args.verb}").run(args)
     except (ValueError, OSError) as error:
@@ -69,8 +73,10 @@ def parser() -> ArgumentParser:
     return top
 
 
-def split(argv: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
+def split(argv: Sequence[str], own: Collection[str] = ()) -> tuple[list[str], list[tuple[str, str]]]:
     """Takes `--key.sub value` and `--key.sub=value` out of the arguments: what sets a value of the recipe.
+
+    `own` are flags that the verb itself has, which stay: `brainfm features --name`.
 
     >>> split(["fit", "--config", "a.yaml", "--data.batch_size", "32", "--seed=1"])
     (['fit', '--config', 'a.yaml'], [('data.batch_size', '32'), ('seed', '1')])
@@ -80,7 +86,7 @@ def split(argv: Sequence[str]) -> tuple[list[str], list[tuple[str, str]]]:
     words = iter(argv)
     for word in words:
         key, equals, value = word.removeprefix("--").partition("=")
-        if not word.startswith("--") or ("." not in key and key not in KEYS):
+        if not word.startswith("--") or f"--{key}" in own or ("." not in key and key not in KEYS):
             rest.append(word)
         elif equals:
             overrides.append((key, value))
@@ -99,7 +105,8 @@ def _add(verbs: Any, verb: str) -> None:
         epilog=f"examples:\n{module.EXAMPLES}",
     )  # fmt: skip
     module.flags(sub)
-    _Parser.flags.update(flag for action in sub._actions for flag in action.option_strings)
+    _Parser.own[verb] = {flag for action in sub._actions for flag in action.option_strings}
+    _Parser.flags.update(_Parser.own[verb])
     sub.add_argument("--traceback", action="store_true", help="show where in the program an error came from")
 
 

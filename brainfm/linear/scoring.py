@@ -53,7 +53,7 @@ class HeldOut:
     def _squares(self, shrunk: Float[Tensor, "rank"], projected: Float[Tensor, "rank target"]) -> Tensor:
         """The sum of squared predictions: |R d z|^2, where R is triangular."""
         scaled = self.factor * shrunk
-        total = torch.zeros_like(projected[0])
+        total = projected.new_zeros(projected.shape[1])  # where features never change there is no direction
         for start in range(0, len(scaled), _STRIP):
             strip = scaled[start : start + _STRIP, start:] @ projected[start:]
             total += strip.square_().sum(0)

@@ -9,21 +9,26 @@ from typing import Any
 import pandas as pd
 
 from brainfm import checkpoints
+from brainfm.grammar.read import Overrides
 from brainfm.grammar.resolve import opened
 from brainfm.run.folder import PREDICTIONS, RunFolder
 from brainfm.run.passing import relearned
+from brainfm.run.rejudged import predicting
 from brainfm.run.tables import checked, save, table
 from brainfm.systems.training import Training
 from data_loaders.datamodule import Data
 
 
-def predict_elsewhere(path: Path, store: str | Path, fold: int | None = None, out: Path | None = None) -> pd.DataFrame:
+def predict_elsewhere(
+    path: Path, store: str | Path, fold: int | None = None, out: Path | None = None, overrides: Overrides = ()
+) -> pd.DataFrame:
     """Predictions of each fold's model for all windows of a store, as predictions-<store>.parquet and .csv in `out`.
 
-    `fold` names one model; `out` is the run folder where left out. Columns as `brainfm.run.predict.predict` has them, with
+    `fold` names one model; `out` is the run folder where left out; `overrides` say into which windows the store is cut, and
+    how batches go through. Columns as `brainfm.run.predict.predict` has them, with
     truth where the store knows it. Raises ValueError where the run has no such fold, or its recordings have other channels.
     """
-    recipe = RunFolder(path).recipe()
+    recipe = predicting(path, overrides, elsewhere=True)
     data = _opened(recipe["data"], store)
     fresh, tables = list(data.transforms), []
     for number in checked(fold, len(list(path.glob(f"fold-*/{checkpoints.MANIFEST}")))):

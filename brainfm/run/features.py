@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import shutil
 from collections.abc import Iterator
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
@@ -23,6 +24,7 @@ from data_loaders.contracts import Stream
 from data_loaders.store import Store
 from data_loaders.words import read_words, times_from_rate, with_times, words_of_text
 
+CACHE = "features/cache"
 _FASTEST = 100.0  # hertz: features of words are slower than a recording's clock
 
 
@@ -44,9 +46,22 @@ class Placing:
 
     def stream(self, features: Float[ndarray, "event dim"], times: ndarray, entry: Entry) -> Stream:
         """Lanczos-resampled to the middle of each sample, as published for frames of fMRI."""
-        sfreq = self.sfreq or min(entry.sfreq, _FASTEST)
-        frames = (np.arange(int(np.ceil(entry.duration * sfreq - 1e-6))) + 0.5) / sfreq
+        sfreq, frames = self.clock(entry)
         return Stream(lanczos(features, times, frames, self.normalize), sfreq)
+
+    def held(self, features: Float[ndarray, "event dim"], onsets: ndarray, durations: ndarray, entry: Entry) -> Stream:
+        """Each row from its onset for its duration, at least one sample; zero where nothing was shown."""
+        sfreq, frames = self.clock(entry)
+        values = np.zeros((len(frames), features.shape[1]), np.float32)
+        for row, onset, duration in zip(features, onsets, durations, strict=True):
+            first = int(np.clip(np.floor(onset * sfreq + 1e-6), 0, len(frames) - 1))
+            values[first : max(first + 1, round((onset + duration) * sfreq))] = row
+        return Stream(values, sfreq)
+
+    def clock(self, entry: Entry) -> tuple[float, Float[ndarray, "sample"]]:
+        """The streams' rate for a recording, hertz, and the middle of each of their samples, seconds."""
+        sfreq = self.sfreq or min(entry.sfreq, _FASTEST)
+        return sfreq, (np.arange(int(np.ceil(entry.duration * sfreq - 1e-6))) + 0.5) / sfreq
 
 
 def extract_into(
@@ -59,14 +74,14 @@ def extract_into(
 ) -> list[str]:
     """Attaches one feature per layer, `<name>.<layer>`, to the recordings that played something; returns their names.
 
-    Each stimulus is extracted once and kept below `<store>/features/cache`, under what it depends on: a run that was
-    killed goes on with the next. `rate` names a stream with the rate of words, for texts without times.
+    Each stimulus is extracted once and kept below `<store>/features/cache`, under what it depends on, long ones piece by
+    piece: a run that was killed goes on where it was. `rate` names a stream with the rate of words, for texts without times.
     """
     known = {entry.name: entry for entry in map(Store(store).entry, range(len(Store(store))))}
     times, rows = {}, {}
     for (file, onset), recordings in _grouped(played).items():
         stimulus = stimulus_of(file, store, recordings[0], rate)
-        found = _cached(store / "features" / "cache", extractor, stimulus)
+        found = kept_features(store / CACHE, extractor, stimulus)
         for recording in recordings:
             times.setdefault(recording, []).append(found.times + onset)
             rows.setdefault(recording, []).append(found.layers)
@@ -139,19 +154,28 @@ def _times(store: Path, recording: str, rate: str, n_words: int) -> Float[ndarra
     return times_from_rate(values, info.sfreq, n_words, response) + info.start
 
 
-def _cached(folder: Path, extractor: Extractor, stimulus: Any) -> Features:
+def kept_features(folder: Path, extractor: Extractor, stimulus: Any) -> Features:
+    """The features of a stimulus from `folder`, or extracted and put there, under a checksum of all that they depend on.
+
+    A long stimulus is kept piece by piece while it is under way.
+    """
     key = hashlib.sha256(json.dumps(extractor.facts, sort_keys=True).encode())
     for part in _content(stimulus):
         key.update(part)
     path = folder / f"{extractor.name}-{key.hexdigest()[:16]}.npz"
     if not path.exists():
-        extractor.extract(stimulus).save(path)
+        pieces = path.with_suffix(".pieces")
+        extractor.extract(stimulus, pieces).save(path)
+        shutil.rmtree(pieces, ignore_errors=True)
     return Features.load(path)
 
 
 def _content(stimulus: Any) -> Iterator[bytes]:
     if isinstance(stimulus, pd.DataFrame):
         yield stimulus.to_csv(index=False).encode()
+    elif hasattr(stimulus, "images"):
+        for name, image in zip(stimulus.names, stimulus.images, strict=True):
+            yield name.encode() + image.read_bytes()
     else:
         yield stimulus.samples.tobytes()
         yield str(stimulus.sfreq).encode()

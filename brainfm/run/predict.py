@@ -4,16 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import pandas as pd
 
 from brainfm import checkpoints
+from brainfm.grammar.nearest import RecipeError
+from brainfm.grammar.read import Overrides
 from brainfm.objectives.base import Objective
 from brainfm.recipe import Recipe
 from brainfm.run.embedding import control_of, wants_control
-from brainfm.run.folder import PREDICTIONS, RunFolder
+from brainfm.run.folder import PREDICTIONS, RECIPE, RunFolder, plain
 from brainfm.run.judge import conclude, judge, show
 from brainfm.run.passing import relearned
+from brainfm.run.rejudged import evaluating, note, predicting
 from brainfm.run.seeding import fold_seed, fresh_objective
 from brainfm.run.tables import checked, save, table
 from brainfm.systems.training import Training
@@ -22,10 +26,15 @@ from data_loaders.datamodule import Data
 from data_loaders.locks import alone
 
 
-def evaluate(path: Path) -> pd.DataFrame:
-    """Judges every fold anew from its saved weights, rewrites the run's tables, and returns the scores."""
-    run, recipe = _opened(path)
+def evaluate(path: Path, overrides: Overrides = ()) -> pd.DataFrame:
+    """Judges every fold anew from its saved weights, rewrites the run's tables, and returns the scores.
+
+    `overrides` may name other evaluators, which the run's recipe then has: before the first fold is judged, so that a
+    killed command is taken up by itself or by `brainfm evaluate RUN`.
+    """
+    run, recipe = _opened(path, evaluating(path, overrides))
     with alone(path):
+        note(path, {"evaluators": plain(recipe.resolved["evaluators"])})
         for number in range(len(recipe.data.folds)):
             objective = _restored(recipe, run, number)
             folder = run.fold(number)
@@ -37,13 +46,14 @@ def evaluate(path: Path) -> pd.DataFrame:
     return run.scores(len(recipe.data.folds))
 
 
-def predict(path: Path, fold: int | None = None, out: Path | None = None) -> pd.DataFrame:
+def predict(path: Path, fold: int | None = None, out: Path | None = None, overrides: Overrides = ()) -> pd.DataFrame:
     """Predictions of each fold's test windows, keyed by recording and time, as predictions.parquet and .csv in `out`.
 
-    `fold` names one model; `out` is the run folder where left out. Columns: fold, recording_name, subject, onset_s
-    (seconds), `truth`, and p_<class> or value_<dimension>. Raises ValueError where the run has no such fold.
+    `fold` names one model; `out` is the run folder where left out; `overrides` set how batches go through. Columns: fold,
+    recording_name, subject, onset_s (seconds), `truth`, and p_<class> or value_<dimension>. Raises ValueError where the run
+    has no such fold.
     """
-    run, recipe = _opened(path)
+    run, recipe = _opened(path, predicting(path, overrides, elsewhere=False))
     tables = []
     for number in checked(fold, len(recipe.data.folds)):
         objective = _restored(recipe, run, number)
@@ -52,10 +62,11 @@ def predict(path: Path, fold: int | None = None, out: Path | None = None) -> pd.
     return save(pd.concat(tables, ignore_index=True), RunFolder(out or path), Path(PREDICTIONS).stem)
 
 
-def _opened(path: Path) -> tuple[RunFolder, Recipe]:
-    run = RunFolder(path)
-    run.recipe()
-    return run, Recipe.read([path / "recipe.yaml"])
+def _opened(path: Path, asked: dict[str, Any]) -> tuple[RunFolder, Recipe]:
+    try:
+        return RunFolder(path), Recipe.of(asked)
+    except RecipeError as error:
+        raise RecipeError(f"{path / RECIPE}: {error}") from error
 
 
 def _restored(recipe: Recipe, run: RunFolder, number: int) -> Objective:

@@ -17,23 +17,27 @@ from brainfm.files import written
 
 @dataclass(frozen=True)
 class Features:
-    """What a model made of a stimulus: rows `[event, dim]` for each layer, at seconds from the stimulus's start."""
+    """What a model made of a stimulus: rows `[event, dim]` for each layer, at seconds from the stimulus's start.
+
+    `names` says what each row is where time does not: the file of an image.
+    """
 
     times: Float[ndarray, "event"]
     layers: dict[str, Float[ndarray, "event dim"]]
+    names: tuple[str, ...] = ()
 
     def save(self, path: Path) -> None:
         """Writes them as one .npz, whole or not at all."""
         with written(path) as part, open(part, "wb") as file:
             arrays: dict[str, Any] = {f"layer {name}": values for name, values in self.layers.items()}
-            np.savez(file, times=self.times, **arrays)
+            np.savez(file, times=self.times, names=np.array(self.names, dtype=str), **arrays)
 
     @staticmethod
     def load(path: Path) -> Features:
         """What `save` wrote."""
         with np.load(path, allow_pickle=False) as file:
-            layers = {name.removeprefix("layer "): file[name] for name in file.files if name != "times"}
-            return Features(file["times"], layers)
+            layers = {name.removeprefix("layer "): file[name] for name in file.files if name.startswith("layer ")}
+            return Features(file["times"], layers, tuple(map(str, file["names"])) if "names" in file.files else ())
 
 
 class Extractor(ABC):
@@ -47,8 +51,8 @@ class Extractor(ABC):
         """Model, weights and settings in plain values: equal facts and an equal stimulus give equal features."""
 
     @abstractmethod
-    def extract(self, stimulus: Any) -> Features:
-        """The features of one stimulus."""
+    def extract(self, stimulus: Any, kept: Path | None = None) -> Features:
+        """The features of one stimulus. What is done of it is kept in the folder `kept`, from where a killed run goes on."""
 
 
 def chosen_layers(asked: Sequence[int | str] | str, n_layers: int) -> list[int]:

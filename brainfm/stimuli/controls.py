@@ -41,7 +41,7 @@ class Controls(Extractor):
         )
         return {"model": self.name, "frequencies": told}
 
-    def extract(self, stimulus: pd.DataFrame) -> Features:
+    def extract(self, stimulus: pd.DataFrame, kept: Path | None = None) -> Features:
         """One number per word and layer, at each word's midpoint."""
         words = [str(word).strip(_WORD_MARKS).lower() for word in stimulus["word"]]
         times = (stimulus["onset"] + stimulus["duration"] / 2).to_numpy(dtype=np.float64)

@@ -11,18 +11,29 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
-from rich.progress import track
 from torch import Tensor, nn
 
 from brainfm.stimuli.base import Extractor, Features, chosen_layers, fingerprint
+from brainfm.stimuli.pieces import in_pieces
+
+SUFFIXES = (".png", ".jpg", ".jpeg", ".bmp", ".tif", ".tiff", ".gif", ".webp")
 
 
 @dataclass(frozen=True)
 class Pictures:
-    """Files or arrays `[y, x, 3]` of uint8, and the second at which each was shown."""
+    """Files or arrays `[y, x, 3]` of uint8, the second at which each was shown, and what each is called."""
 
     images: Sequence[Path | ndarray]
     onsets: Float[ndarray, "image"]
+    names: tuple[str, ...] = ()
+
+    @staticmethod
+    def of(folder: Path) -> Pictures:
+        """All images below a folder in order of their names, shown at no time. Raises ValueError where there are none."""
+        files = sorted(path for path in folder.rglob("*") if path.suffix.lower() in SUFFIXES)
+        if not files:
+            raise ValueError(f"{folder} holds no image ({', '.join(SUFFIXES)}): name the folder with what was shown")
+        return Pictures(files, np.zeros(len(files)), tuple(path.relative_to(folder).as_posix() for path in files))
 
 
 class Images(Extractor):
@@ -44,7 +55,9 @@ class Images(Extractor):
         self.device = torch.device(device or ("cuda" if torch.cuda.is_available() else "cpu"))
         self.batch_size = batch_size
         make = _Timm if model.startswith("timm:") else _Clip
-        self.network: Any = make(model.removeprefix("timm:"), layers, pretrained)
+        with torch.random.fork_rng(devices=[]):
+            torch.manual_seed(0)  # random weights are the same each time, so that what was made of them can be kept
+            self.network: Any = make(model.removeprefix("timm:"), layers, pretrained)
         self.network.model.eval().to(self.device)
         self.name = model.rstrip("/").rpartition("/")[2].removeprefix("timm:")
 
@@ -57,15 +70,16 @@ class Images(Extractor):
         }
 
     @torch.inference_mode()
-    def extract(self, stimulus: Pictures) -> Features:
+    def extract(self, stimulus: Pictures, kept: Path | None = None) -> Features:
         """Vectors for each picture."""
-        found: list[dict[str, Tensor]] = []
         starts = range(0, len(stimulus.images), self.batch_size)
-        for start in track(starts, f"{self.name}, {len(stimulus.images):,} images"):
-            pictures = [_opened(image) for image in stimulus.images[start : start + self.batch_size]]
-            found.append(self.network.states(pictures, self.device))
-        layers = {name: torch.cat([part[name].float().cpu() for part in found]).numpy() for name in found[0]}
-        return Features(np.asarray(stimulus.onsets, dtype=np.float64), layers)
+        batches = [stimulus.images[start : start + self.batch_size] for start in starts]
+        layers = in_pieces(batches, self._rows, f"{self.name}, {len(stimulus.images):,} images", kept)
+        return Features(np.asarray(stimulus.onsets, dtype=np.float64), layers, stimulus.names)
+
+    def _rows(self, images: Sequence[Path | ndarray]) -> dict[str, Float[ndarray, "image dim"]]:
+        states = self.network.states([_opened(image) for image in images], self.device)
+        return {name: values.float().cpu().numpy() for name, values in states.items()}
 
 
 class _Timm:

@@ -11,10 +11,10 @@ import numpy as np
 import torch
 from jaxtyping import Float
 from numpy import ndarray
-from rich.progress import track
 from torch import Tensor
 
 from brainfm.stimuli.base import Extractor, Features, chosen_layers, fingerprint
+from brainfm.stimuli.pieces import in_pieces
 
 _SFREQ = 16_000
 _SHORTEST = 400  # samples that the first convolution of these models needs
@@ -85,7 +85,7 @@ class Speech(Extractor):
         return {"model": self.name, "weights": fingerprint(self.model), **settings}
 
     @torch.inference_mode()
-    def extract(self, stimulus: Sound) -> Features:
+    def extract(self, stimulus: Sound, kept: Path | None = None) -> Features:
         """Vectors every `step` seconds."""
         samples = stimulus.at(_SFREQ)
         ends = np.arange(1, int(len(samples) / _SFREQ / self.step + 1e-9) + 1) * self.step
@@ -96,12 +96,15 @@ class Speech(Extractor):
             raise ValueError(
                 f"the sound lasts {len(samples) / _SFREQ:.3f} s, shorter than one step of {self.step:g} s: give a longer one"
             )
-        rows: list[list[Tensor]] = []
         # windows of one length go together: padding would shift what the models normalise by
-        for some in track(_alike(starts, stops, self.batch_size), f"{self.name}, {len(ends):,} windows of sound"):
-            rows += self._last(np.stack([samples[starts[i] : stops[i]] for i in some]))
-        layers = {f"layer{n}": torch.stack([row[k] for row in rows]).cpu().numpy() for k, n in enumerate(self.layers)}
+        batches = [np.array(some) for some in _alike(starts, stops, self.batch_size)]
+        label = f"{self.name}, {len(ends):,} windows of sound"
+        layers = in_pieces(batches, lambda some: self._rows(samples, starts[some], stops[some]), label, kept)
         return Features(ends, layers)
+
+    def _rows(self, samples: ndarray, starts: ndarray, stops: ndarray) -> dict[str, Float[ndarray, "window dim"]]:
+        last = self._last(np.stack([samples[a:b] for a, b in zip(starts, stops, strict=True)]))
+        return {f"layer{n}": torch.stack([row[k] for row in last]).cpu().numpy() for k, n in enumerate(self.layers)}
 
     def _last(self, sounds: Float[ndarray, "window sample"]) -> list[list[Tensor]]:
         """For each window the last frame of every layer."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from itertools import islice
+from pathlib import Path
 from typing import Any, Literal
 
 import numpy as np
@@ -11,11 +12,11 @@ import pandas as pd
 import torch
 from jaxtyping import Float, Int
 from numpy import ndarray
-from rich.progress import track
 from torch import Tensor
 
 from brainfm.stimuli.base import Extractor, Features, chosen_layers, fingerprint
 from brainfm.stimuli.contexts import Context, one_each, sliding
+from brainfm.stimuli.pieces import in_pieces
 from brainfm.stimuli.pretrained import language_model
 
 
@@ -60,27 +61,23 @@ class Text(Extractor):
             "layers": [*self.layers, *(["static"] if self.static else [])], "dtype": str(self.model.dtype), "compat": self.compat,
         }  # fmt: skip
 
-    def extract(self, stimulus: pd.DataFrame) -> Features:
+    def extract(self, stimulus: pd.DataFrame, kept: Path | None = None) -> Features:
         """Vectors for a table of words with onset and duration, at each word's midpoint."""
         words = [str(word).strip() for word in stimulus["word"]]
         times = (stimulus["onset"] + stimulus["duration"] / 2).to_numpy(dtype=np.float64)
-        return Features(times, self.vectors(words))
+        return Features(times, self.vectors(words, kept))
 
     @torch.inference_mode()
-    def vectors(self, words: Sequence[str]) -> dict[str, Float[ndarray, "word dim"]]:
+    def vectors(self, words: Sequence[str], kept: Path | None = None) -> dict[str, Float[ndarray, "word dim"]]:
         """Each word's vector for every layer."""
-        names = [f"layer{layer}" for layer in self.layers]
         dim = self.model.config.hidden_size
-        found = {name: np.zeros((len(words), dim), np.float32) for name in names}
+        found = {f"layer{layer}": np.zeros((len(words), dim), np.float32) for layer in self.layers}
         spoken = [i for i, word in enumerate(words) if self._has_own_vector(word)]
-        contexts = self._contexts([words[i] for i in spoken])
-        for some in track(list(_batches(contexts, self.batch_size)), f"{self.name}, {len(words):,} words"):
-            for context, states in zip(
-                some, self._states([[words[spoken[i]] for i in range(c.start, c.stop)] for c in some]), strict=True
-            ):
-                rows = spoken[context.new : context.stop]
-                for name, state in zip(names, states, strict=True):
-                    found[name][rows] = state[context.new - context.start :]
+        said = [words[i] for i in spoken]
+        batches = list(_batches(self._contexts(said), self.batch_size))
+        rows = in_pieces(batches, lambda some: self._rows(some, said), f"{self.name}, {len(words):,} words", kept)
+        for name, values in rows.items():
+            found[name][spoken] = values
         if self.static:
             found["static"] = self._static(words)
         return {name: _repeated(values, spoken) for name, values in found.items()}
@@ -98,6 +95,16 @@ class Text(Extractor):
         room = int(0.98 * self.max_tokens) - self.tokenizer.num_special_tokens_to_add()
         made = sliding(tokens, self.context, self.keep, room) if self.causal else one_each(tokens, self.context, room)
         return list(made)
+
+    def _rows(self, contexts: Sequence[Context], words: Sequence[str]) -> dict[str, Float[ndarray, "word dim"]]:
+        """The vectors of the words that get theirs from these contexts, in order."""
+        states = self._states([words[context.start : context.stop] for context in contexts])
+        return {
+            f"layer{layer}": np.concatenate(
+                [own[k][c.new - c.start :] for own, c in zip(states, contexts, strict=True)]
+            )
+            for k, layer in enumerate(self.layers)
+        }
 
     def _states(self, texts: Sequence[Sequence[str]]) -> list[list[Float[ndarray, "word dim"]]]:
         """For each text and layer the state of each word's last token."""

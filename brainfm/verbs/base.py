@@ -26,8 +26,14 @@ def recipe_flags(parser: ArgumentParser) -> None:
         "--from", dest="from_run", metavar="RUN",
         help="start from the recipe of this run; the data of --config replace its data whole",
     )  # fmt: skip
+    takes_overrides(parser)
     parser.add_argument("--debug", action="store_true", help="under a minute: one fold, few windows, at most 10 steps")
     parser.add_argument("--print_config", action="store_true", help="print the recipe with every value, and stop")
+
+
+def takes_overrides(parser: ArgumentParser) -> None:
+    """Lets `--key.sub value` through: `args.overrides` has them; other verbs refuse them."""
+    parser.set_defaults(overridable=True)
 
 
 def recipe_of(args: Namespace) -> Recipe:

@@ -11,6 +11,7 @@ import yaml
 
 from brainfm.grammar.known import studies
 from brainfm.grammar.nearest import RecipeError, nearest
+from brainfm.verbs.base import takes_overrides
 from brainfm.verbs.download import folder
 
 EXAMPLES = """\
@@ -26,6 +27,7 @@ _HERE = "`brainfm prepare PATH --config RECIPE`, with its path before --config"
 def flags(parser: ArgumentParser) -> None:
     parser.add_argument("source", nargs="?", metavar="SOURCE", help="a folder, a file, or the name of a sample")
     parser.add_argument("dest", nargs="?", metavar="DEST", help="the folder of the store")
+    takes_overrides(parser)
     parser.add_argument("--config", nargs="+", metavar="RECIPE", help="take SOURCE and DEST from a recipe")
     parser.add_argument("--modality", help="only recordings of this kind: eeg, meg, spikes, ...")
     parser.add_argument(

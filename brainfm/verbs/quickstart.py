@@ -5,6 +5,8 @@ from __future__ import annotations
 from argparse import ArgumentParser, Namespace
 from pathlib import Path
 
+from brainfm.verbs.base import takes_overrides
+
 RECIPES = ("quickstart", "quickstart_meg")
 EXAMPLES = """\
   brainfm quickstart
@@ -13,6 +15,7 @@ EXAMPLES = """\
 
 
 def flags(parser: ArgumentParser) -> None:
+    takes_overrides(parser)
     parser.add_argument("--debug", action="store_true", help="one fold, few windows, at most 10 steps")
 
 

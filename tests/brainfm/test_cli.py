@@ -77,6 +77,10 @@ def test_the_help_of_every_verb_has_examples(verb: str, capsys: pytest.CaptureFi
         (("report", "runs/x"), "fit a recipe first"),
         (("evaluate", "runs/x"), "no recipe.yaml"),
         (("predict", "runs/x"), "no recipe.yaml"),
+        (
+            ("report", "runs/x", "--data.batch_size", "3"),
+            "brainfm report takes no values of a recipe: leave out --data.batch_size",
+        ),
     ],
 )
 def test_a_slip_on_the_command_line_is_answered_with_the_repair(
@@ -136,3 +140,8 @@ def test_values_of_the_recipe_are_told_from_flags() -> None:
     rest, overrides = split(["fit", "--config", "a.yaml", "--trainer.max_steps=5", "--name", "x", "--debug"])
     assert rest == ["fit", "--config", "a.yaml", "--debug"]
     assert overrides == [("trainer.max_steps", "5"), ("name", "x")]
+
+
+def test_a_flag_of_the_verb_is_no_value_of_the_recipe() -> None:
+    assert split(["features", "--name", "lm"], {"--name"}) == (["features", "--name", "lm"], [])
+    assert split(["fit", "--name", "lm"], {"--config"}) == (["fit"], [("name", "lm")])

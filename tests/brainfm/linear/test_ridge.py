@@ -180,3 +180,14 @@ def test_a_gpu_gives_what_the_processor_gives() -> None:
     x, y = planted()
     on_gpu = fitted(x, y, RidgeOptions(device="cuda"))
     assert np.abs(on_gpu.predict(x) - fitted(x, y).predict(x)).max() < 1e-4 * np.abs(y).max()
+
+
+@pytest.mark.parametrize("rows", [slice(0, 120), slice(0, 80)])
+def test_features_that_never_change_in_a_training_part_predict_its_mean(rows: slice) -> None:
+    x, y = planted()
+    x = x.copy()
+    x[rows] = 2.0  # everywhere, or wherever the third chunk is held out
+    found = fitted(x, y)
+    assert np.isfinite(found.predict(x)).all()
+    if rows.stop == len(x):
+        assert np.allclose(found.predict(x), y.mean(0), atol=1e-4)

@@ -12,6 +12,7 @@ import torch
 import yaml
 
 from brainfm import checkpoints
+from brainfm.cli import main
 from brainfm.run.elsewhere import predict_elsewhere
 from brainfm.run.fit import fit
 from brainfm.run.predict import evaluate, predict
@@ -123,3 +124,38 @@ def test_weights_that_do_not_fit_the_recipe_are_refused(copied):
     save_file({**load_file(path), "extra": torch.zeros(1)}, path)
     with pytest.raises(ValueError, match="unexpected: extra"):
         evaluate(copied)
+
+
+def test_a_run_is_judged_by_other_evaluators_and_its_recipe_says_so(copied, capsys):
+    before = (copied / "fold-0" / "model.safetensors").read_bytes()
+    assert main(["evaluate", str(copied), "--evaluators.0.metrics", "[accuracy]", "--data.batch_size", "7"]) == 0
+    assert set(pd.read_csv(copied / "summary.csv")["metric"]) == {"accuracy"}
+    assert (copied / "fold-0" / "model.safetensors").read_bytes() == before
+    noted = yaml.safe_load((copied / "recipe.yaml").read_text())
+    assert noted["evaluators"][0]["init_args"]["metrics"] == ["accuracy"]
+    assert noted["data"]["init_args"]["batch_size"] == 16, "what only carries batches is not noted"
+    assert "evaluators: noted in" in capsys.readouterr().out
+    again = (copied / "summary.csv").read_text()
+    assert main(["evaluate", str(copied)]) == 0
+    assert (copied / "summary.csv").read_text() == again
+
+
+@pytest.mark.parametrize(
+    "flag", ["--encoder.taps", "--data.split.n_folds", "--data.transforms", "--seed", "--data.fields.signal.stop"]
+)
+def test_what_was_trained_cannot_be_set_anew(copied, flag, capsys):
+    before = {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()}
+    for verb in ("evaluate", "predict"):
+        assert main([verb, str(copied), flag, "1"]) == 2
+        assert f"{flag} decided what" in capsys.readouterr().err
+    assert {path: path.read_bytes() for path in copied.rglob("*") if path.is_file()} == before
+
+
+def test_of_other_recordings_some_may_be_chosen_and_of_its_own_none(run, other_store, capsys):
+    command = ["predict", str(run), "--fold", "0", "--data.subjects", "[u, v]"]
+    assert main([*command, "--store", str(other_store), "--data.batch_size", "5", "--data.targets", "[]"]) == 0
+    table = pd.read_csv(run / "predictions-other.csv")
+    assert set(table["subject"]) == {"u", "v"}
+    assert "truth" not in table
+    assert main(command) == 2
+    assert "--data.subjects decided what" in capsys.readouterr().err

@@ -1,4 +1,4 @@
-"""Small language models with random weights and a fast tokenizer that is trained here, as transformers saves them."""
+"""Small models of language, sound and images with random weights, as transformers saves them; tokenizers are trained here."""
 
 from pathlib import Path
 
@@ -47,3 +47,32 @@ def masked(tmp_path_factory: pytest.TempPathFactory) -> Path:
     config = BertConfig(vocab_size=200, max_position_embeddings=64, **size)
     BertModel(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def hubert(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """A HuBERT of two layers."""
+    from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
+
+    folder = tmp_path_factory.mktemp("hubert")
+    torch.manual_seed(0)
+    size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    convolutions = {"conv_dim": (8,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
+    HubertModel(HubertConfig(**size, **convolutions)).save_pretrained(folder)
+    Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
+    return str(folder)
+
+
+@pytest.fixture(scope="session")
+def clip(tmp_path_factory: pytest.TempPathFactory) -> str:
+    """The half of a CLIP model that sees, of two layers."""
+    from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
+
+    folder = tmp_path_factory.mktemp("clip")
+    size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
+    torch.manual_seed(0)
+    CLIPVisionModelWithProjection(
+        CLIPVisionConfig(**size, image_size=32, patch_size=8, projection_dim=6)
+    ).save_pretrained(folder)
+    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(folder)
+    return str(folder)

@@ -14,19 +14,6 @@ NOISE = np.random.default_rng(0).standard_normal(24_000).astype(np.float32) * 0.
 
 
 @pytest.fixture(scope="module")
-def hubert(tmp_path_factory: pytest.TempPathFactory) -> str:
-    from transformers import HubertConfig, HubertModel, Wav2Vec2FeatureExtractor
-
-    folder = tmp_path_factory.mktemp("hubert")
-    torch.manual_seed(0)
-    size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    convolutions = {"conv_dim": (8,) * 7, "num_conv_pos_embeddings": 16, "num_conv_pos_embedding_groups": 2}
-    HubertModel(HubertConfig(**size, **convolutions)).save_pretrained(folder)
-    Wav2Vec2FeatureExtractor(do_normalize=True).save_pretrained(folder)
-    return str(folder)
-
-
-@pytest.fixture(scope="module")
 def whisper(tmp_path_factory: pytest.TempPathFactory) -> str:
     from transformers import WhisperConfig, WhisperFeatureExtractor, WhisperModel
 
@@ -107,14 +94,6 @@ def test_images_of_timm_give_pooled_activations_in_any_batch() -> None:
         Images("timm:test_resnet.r160_in1k", ["layer99"], pretrained=False)
 
 
-def test_clip_gives_hidden_states_and_the_shared_space(tmp_path: Path) -> None:
-    from transformers import CLIPImageProcessor, CLIPVisionConfig, CLIPVisionModelWithProjection
-
-    size = {"hidden_size": 16, "num_hidden_layers": 2, "num_attention_heads": 2, "intermediate_size": 32}
-    torch.manual_seed(0)
-    CLIPVisionModelWithProjection(
-        CLIPVisionConfig(**size, image_size=32, patch_size=8, projection_dim=6)
-    ).save_pretrained(tmp_path)
-    CLIPImageProcessor(size={"shortest_edge": 32}, crop_size={"height": 32, "width": 32}).save_pretrained(tmp_path)
-    found = Images(str(tmp_path), [1, "embedding"]).extract(Pictures(pictures(), np.zeros(3)))
+def test_clip_gives_hidden_states_and_the_shared_space(clip: str) -> None:
+    found = Images(clip, [1, "embedding"]).extract(Pictures(pictures(), np.zeros(3)))
     assert {name: values.shape for name, values in found.layers.items()} == {"layer1": (3, 16), "embedding": (3, 6)}
