@@ -32,11 +32,11 @@ def evaluate(path: Path, overrides: Overrides = ()) -> pd.DataFrame:
     `overrides` may name other evaluators, which the run's recipe then has: before the first fold is judged, so that a
     killed command is taken up by itself or by `brainfm evaluate RUN`.
     """
-    run, recipe = _opened(path, evaluating(path, overrides))
+    run, recipe = reopened(path, evaluating(path, overrides))
     with alone(path):
         note(path, {"evaluators": plain(recipe.resolved["evaluators"])})
         for number in range(len(recipe.data.folds)):
-            objective = _restored(recipe, run, number)
+            objective = restored(recipe, run, number)
             folder = run.fold(number)
             control = (
                 control_of(recipe, number, folder, f"fold {number + 1}") if wants_control(recipe, objective) else None
@@ -53,23 +53,24 @@ def predict(path: Path, fold: int | None = None, out: Path | None = None, overri
     recording_name, subject, onset_s (seconds), `truth`, and p_<class> or value_<dimension>. Raises ValueError where the run
     has no such fold.
     """
-    run, recipe = _opened(path, predicting(path, overrides, elsewhere=False))
+    run, recipe = reopened(path, predicting(path, overrides, elsewhere=False))
     tables = []
     for number in checked(fold, len(recipe.data.folds)):
-        objective = _restored(recipe, run, number)
+        objective = restored(recipe, run, number)
         passed = recipe.data, recipe.data.fold.test, Training(**recipe.trainer)
         tables.append(table(run.fold(number), objective, *passed).assign(fold=number))
     return save(pd.concat(tables, ignore_index=True), RunFolder(out or path), Path(PREDICTIONS).stem)
 
 
-def _opened(path: Path, asked: dict[str, Any]) -> tuple[RunFolder, Recipe]:
+def reopened(path: Path, asked: dict[str, Any]) -> tuple[RunFolder, Recipe]:
+    """A run folder, and its recipe as it is asked for, built. Raises RecipeError naming the file."""
     try:
         return RunFolder(path), Recipe.of(asked)
     except RecipeError as error:
         raise RecipeError(f"{path / RECIPE}: {error}") from error
 
 
-def _restored(recipe: Recipe, run: RunFolder, number: int) -> Objective:
+def restored(recipe: Recipe, run: RunFolder, number: int) -> Objective:
     """The trained objective of a fold; the fold is current afterwards, with the transforms as they were fitted.
 
     Raises ValueError where a recording is no longer the one that the model was trained on.

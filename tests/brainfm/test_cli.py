@@ -77,6 +77,7 @@ def test_the_help_of_every_verb_has_examples(verb: str, capsys: pytest.CaptureFi
         (("report", "runs/x"), "fit a recipe first"),
         (("evaluate", "runs/x"), "no recipe.yaml"),
         (("predict", "runs/x"), "no recipe.yaml"),
+        (("generate", "runs/x"), "no recipe.yaml"),
         (
             ("report", "runs/x", "--data.batch_size", "3"),
             "brainfm report takes no values of a recipe: leave out --data.batch_size",
