@@ -33,6 +33,10 @@ class Extent:
     sums_offset: int = 0
     sums_sha256: str = ""
 
+    def __hash__(self) -> int:
+        # asked for at every window: what a checksum and a place do not tell apart, the comparison does
+        return hash((self.sha256, self.offset))
+
     @cached_property
     def row_bytes(self) -> int:
         """Bytes of one sample over all channels."""

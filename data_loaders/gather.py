@@ -84,10 +84,15 @@ class Gather:
             return []
         run, anchor = self.windows.locate(positions.reshape(-1))
         where = zip(self.windows.recording[run].tolist(), anchor.tolist(), strict=True)
-        return [
-            self.store.stretch(r, "signal", *fields.reach(self.store.entry(r), self.fields["signal"], at))
-            for r, at in where
-        ]
+        return [self._stretch(self.plan(recording), at) for recording, at in where]
+
+    def _stretch(self, plan: Plan, anchor: int) -> Stretch:
+        start, entry = anchor + plan.first, plan.entry
+        if plan.extent is not None and plan.n_times and 0 <= start <= plan.total - plan.n_times:
+            return Stretch(entry.file, entry.size, plan.extent, start, start + plan.n_times)
+        # of a length of its own, or an error that says where the recording ends
+        reach = fields.reach(entry, self.fields["signal"], anchor)
+        return self.store.stretch(plan.recording, "signal", *reach)
 
     @cached_property
     def plan(self) -> Callable[[int], Plan]:

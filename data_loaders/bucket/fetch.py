@@ -8,7 +8,6 @@ import threading
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future
 from contextlib import closing, suppress
-from itertools import islice
 from typing import Any
 
 from data_loaders.bucket.blocks import BLOCK, Block, joined
@@ -36,11 +35,13 @@ class Fetcher:
         for future in self._started(blocks, urgent=True):
             future.result()
 
-    def prefetch(self, blocks: Iterable[Block]) -> list[Future[Any]]:
+    def prefetch(self, blocks: Sequence[Block]) -> list[Future[Any]]:
         """Starts what is not there, and does not wait; no more than what the cache keeps until it is read."""
+        if not blocks:
+            return []
         with self._lock:
             room = max(self.connections, self.cache.size // (2 * BLOCK)) - len(self._under_way)
-        return self._started(islice(blocks, max(0, room)), urgent=False)
+        return self._started(blocks[: max(0, room)], urgent=False)
 
     def _started(self, blocks: Iterable[Block], urgent: bool) -> list[Future[Any]]:
         """What has to be waited for: requests that are under way, and those made now."""

@@ -61,41 +61,44 @@ class Remote(Bytes):
     def read(self, stretch: Stretch, out: ndarray) -> None:
         if not out.size:
             return
-        layout = self._layout(stretch.file, stretch.size, stretch.extent)
+        file, size, extent, start, stop = stretch
+        layout = self._layout(file, size, extent)
         rows, blocks = layout.rows, self._blocks(layout)
-        first, last = stretch.start // rows, (stretch.stop - 1) // rows
+        first, last = start // rows, (stop - 1) // rows
         for index in range(first, last + 1):
-            low, high = max(stretch.start, index * rows), min(stretch.stop, (index + 1) * rows)
-            file = self._file(blocks[index : min(last + 1, index + self._ahead)])
-            target: Any = out[low - stretch.start : high - stretch.start]
-            os.preadv(file.number, [target], (low - index * rows) * layout.row_bytes)
+            low, high = max(start, index * rows), min(stop, (index + 1) * rows)
+            target: Any = out if first == last else out[low - start : high - start]
+            # nearly always open: what else the stretch needs is looked at only where it is not
+            found = self._opened.get(blocks[index]) or self._file(blocks[index : min(last + 1, index + self._ahead)])
+            os.preadv(found.number, [target], (low - index * rows) * layout.row_bytes)
 
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:
         return self._map(file, size, extent) if extent.n_bytes else np.zeros(extent.shape, extent.dtype)
 
     def prefetch(self, stretches: Sequence[Stretch]) -> None:
-        places: dict[_Layout, list[Stretch]] = {}
-        for stretch in stretches:
-            places.setdefault(self._layout(stretch.file, stretch.size, stretch.extent), []).append(stretch)
-        known = {layout: self._known(layout) for layout in places}
-        self._fetcher.prefetch(
-            blocks[index]
-            for layout, blocks in known.items()
-            if blocks is not None
-            for index in layout.reached(places[layout])
-            if not self._opened.has(blocks[index])
-        )
-        for layout, blocks in known.items():
-            if blocks is None and layout.sums is not None:
-                # the checksums first, then at once what they name
-                for future in self._fetcher.prefetch([layout.sums]):
-                    future.add_done_callback(partial(self._follow, places[layout]))
+        wanted: dict[_Layout, set[int]] = {}
+        for file, size, extent, start, stop in stretches:
+            layout = self._layout(file, size, extent)
+            first, numbers = start // layout.rows, wanted.get(layout) or wanted.setdefault(layout, set())
+            numbers.add(first)
+            numbers.update(range(first + 1, -(-stop // layout.rows)))
+        for layout, numbers in wanted.items():
+            self._expect(layout, numbers)
 
-    def _follow(self, stretches: Sequence[Stretch], future: Future[Any]) -> None:
-        layout = self._layout(stretches[0].file, stretches[0].size, stretches[0].extent)
+    def _expect(self, layout: _Layout, numbers: set[int]) -> None:
+        """Asks for blocks of a dataset; where their checksums are not here yet, for these, and at once for what they name."""
+        blocks = self._known(layout)
+        if blocks is not None:
+            missing = [blocks[number] for number in sorted(numbers) if not self._opened.has(blocks[number])]
+            self._fetcher.prefetch(missing)
+        elif layout.sums is not None:
+            for future in self._fetcher.prefetch([layout.sums]):
+                future.add_done_callback(partial(self._follow, layout, numbers))
+
+    def _follow(self, layout: _Layout, numbers: set[int], future: Future[Any]) -> None:
         # a failure is told to whoever reads; a thread that downloads waits for no other
         if future.exception() is None and self._known(layout) is not None:
-            self.prefetch(stretches)
+            self._expect(layout, numbers)
 
     def _known(self, layout: _Layout) -> list[Block] | None:
         """The blocks of a dataset, None where their checksums are not on this machine."""
@@ -172,11 +175,6 @@ class _Layout:
         stop = extent.offset + extent.n_bytes
         starts = range(extent.offset, stop, self.rows * self.row_bytes)
         self.blocks = [Block(file, *place, size) for place in zip(starts, [*starts[1:], stop], names, strict=True)]
-
-    def reached(self, stretches: Sequence[Stretch]) -> list[int]:
-        """The numbers of the blocks in which some stretches lie."""
-        ranges = (range(one.start // self.rows, -(-one.stop // self.rows)) for one in stretches)
-        return sorted(set().union(*ranges))
 
 
 def _one(file: str, size: int, extent: Extent) -> Block:
