@@ -63,7 +63,7 @@ class Data(lightning.LightningDataModule):
         train_share: float = 1.0,
         train_subjects: int | None = None,
         subjects: list[str] | None = None,
-        threads: int = 2,
+        threads: int = 1,
         depth: int = 4,
         storage_options: dict[str, Any] | None = None,
     ) -> None:

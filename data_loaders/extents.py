@@ -75,6 +75,11 @@ class Bytes(ABC):
     def read(self, stretch: Stretch, out: ndarray) -> None:
         """Fills `out`, contiguous and of the extent's dtype, with the rows of a stretch."""
 
+    def read_all(self, file: str, size: int, extent: Extent, starts: Sequence[int], outs: Sequence[ndarray]) -> None:
+        """Fills each of `outs` with the rows of one dataset that begin at the start of the same number."""
+        for start, out in zip(starts, outs, strict=True):
+            self.read(Stretch(file, size, extent, start, start + len(out)), out)
+
     @abstractmethod
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:
         """All rows of a dataset, read-only: for searching in spike times and for short streams, never for signals."""
@@ -103,6 +108,13 @@ class Local(Bytes):
         if out.size:
             file, extent = self._file(stretch.file, stretch.size), stretch.extent
             _fill(file, extent.offset + stretch.start * extent.row_bytes, out)
+
+    def read_all(self, file: str, size: int, extent: Extent, starts: Sequence[int], outs: Sequence[ndarray]) -> None:
+        # once for all: between two reads, threads wait for each other
+        opened, offset, row_bytes = self._file(file, size), extent.offset, extent.row_bytes
+        for start, out in zip(starts, outs, strict=True):
+            if out.size:
+                _fill(opened, offset + start * row_bytes, out)
 
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:
         return self._map(file, size, extent)

@@ -149,12 +149,19 @@ class Gather:
             for row, at in zip(where.tolist(), start.tolist(), strict=True):
                 self._pad(plan, at, block[row])
             return
-        joined = (np.diff(start) == plan.n_times) & (np.diff(where) == 1)
-        cuts = [0, *(np.flatnonzero(~joined) + 1).tolist(), len(where)]
         starts, rows = start.tolist(), where.tolist()
-        for low, high in pairwise(cuts):
-            row = rows[low]
-            self._fill(plan, starts[low], block[row : row + high - low].reshape(-1, plan.n_chans))
+        apart = (
+            i for i in range(1, len(rows)) if (starts[i] - starts[i - 1], rows[i] - rows[i - 1]) != (plan.n_times, 1)
+        )
+        cuts = [0, *apart, len(rows)]
+        firsts = [starts[low] for low in cuts[:-1]]
+        outs = [block[rows[low] : rows[low] + high - low].reshape(-1, plan.n_chans) for low, high in pairwise(cuts)]
+        if plan.untouched:
+            assert plan.extent is not None
+            self.store.content.read_all(plan.entry.file, plan.entry.size, plan.extent, firsts, outs)
+            return
+        for at, out in zip(firsts, outs, strict=True):
+            self._fill(plan, at, out)
 
     def _fill(self, plan: Plan, start: int, out: Float[ndarray, "time channel"]) -> None:
         """From disk to its place; what is not yet float32 goes by way of memory that stays in the nearest cache."""

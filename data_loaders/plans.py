@@ -55,6 +55,11 @@ class Plan:
         return self.extent is not None and self.extent.dtype == "<f4"
 
     @cached_property
+    def untouched(self) -> bool:
+        """True where a batch takes the signal as it lies on disk."""
+        return self.as_float and not self.bads and self.chain is not None and self.chain.is_empty
+
+    @cached_property
     def n_chans(self) -> int:
         """Channels that come out."""
         return len(self.infos[-1].ch_names)
@@ -69,6 +74,11 @@ class Chain:
     def __init__(self, operations: Sequence[tuple[np.ufunc, Float[ndarray, "channel"]]], n_chans: int) -> None:
         self._n_chans, self._repeat = n_chans, max(1, _TILE // max(1, n_chans))
         self._operations = [(ufunc, constant, self._tiled(constant)) for ufunc, constant in operations]
+
+    @property
+    def is_empty(self) -> bool:
+        """True where nothing is done."""
+        return not self._operations
 
     def run(self, raw: ndarray, out: Float[ndarray, "time channel"]) -> None:
         """Leaves in `out`, which may be `raw` itself, what the operations make of it. Both are contiguous."""

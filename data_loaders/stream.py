@@ -29,6 +29,7 @@ class Stream:
     `len` is the number of batches in one pass over the windows. The state is the number of batches handed out, so a
     checkpoint taken at any moment continues with the very next one, also with another number of threads. Memory is
     bounded by `depth` batches ahead of the one in use; without threads, a batch is gathered when it is asked for.
+    One thread keeps ahead of a model; more wait for each other, unless it is a slow disk that they wait for.
     """
 
     def __init__(
@@ -40,7 +41,7 @@ class Stream:
         rank: int = 0,
         world_size: int = 1,
         shared: bool = False,
-        threads: int = 2,
+        threads: int = 1,
         depth: int = 4,
     ) -> None:
         if threads < 0 or depth < 1:
@@ -66,6 +67,8 @@ class Stream:
             # counted before it is handed out: a state saved while the batch is in use names the next one
             self._step += 1
             yield batch
+            # held no longer than the caller holds it: its memory, which is still near, takes the next batch
+            del batch
         self._step = 0
 
     def _gathered(self) -> Iterator[Batch]:

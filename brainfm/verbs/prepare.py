@@ -120,7 +120,9 @@ def _from_recipe(args: Namespace) -> list[tuple[str, str, dict[str, Any]]]:
         raise RecipeError(
             f"{args.config[-1]} has {len(stores)} stores ({named}): write `brainfm prepare {args.source} DEST` for one of them"
         )
-    return [_asked(args, made_of, dest) for made_of, dest in zip(sources_of(recipe), stores, strict=False)]
+    where = {"storage_options": ((recipe.get("data") or {}).get("init_args") or {}).get("storage_options")}
+    asked = [_asked(args, made_of, dest) for made_of, dest in zip(sources_of(recipe), stores, strict=False)]
+    return [(source, dest, options | where) for source, dest, options in asked]
 
 
 def _asked(args: Namespace, made_of: Mapping[str, Any], dest: str) -> tuple[str, str, dict[str, Any]]:

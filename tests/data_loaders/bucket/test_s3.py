@@ -13,8 +13,10 @@ import pandas as pd
 import pytest
 import requests
 import s3fs
+import yaml
 from moto.server import ThreadedMotoServer
 
+from brainfm.cli import main
 from data_loaders.contracts import Recording, Spikes
 from data_loaders.prepare import prepare
 from data_loaders.store import Store
@@ -160,6 +162,23 @@ def test_prepare_killed_on_the_way_to_a_bucket_goes_on(tmp_path: Path, endpoint:
     prepare(source, tmp_path / "local")
     remote, local = Store("s3://lab/store", storage_options=OPTIONS), Store(tmp_path / "local")
     assert list(remote.catalog["sha256"]) == list(local.catalog["sha256"])
+
+
+def test_several_processes_convert_into_a_bucket_what_one_does_into_a_folder(tmp_path: Path) -> None:
+    source = spikes_folder(tmp_path / "in", 4)
+    prepare(source, "s3://lab/store", storage_options=OPTIONS, jobs=2)
+    prepare(source, tmp_path / "local")
+    remote, local = Store("s3://lab/store", storage_options=OPTIONS), Store(tmp_path / "local")
+    pd.testing.assert_frame_equal(remote.catalog, local.catalog)
+    assert not list((tmp_path / "cache" / "outgoing").rglob("*.h5"))
+
+
+def test_a_recipe_says_where_its_store_is_written_and_how_it_is_reached(tmp_path: Path) -> None:
+    data = {"store": "s3://lab/store", "storage_options": OPTIONS}
+    recipe = {"prepare": {"source": str(spikes_folder(tmp_path / "in", 1))}, "data": {"init_args": data}}
+    (tmp_path / "mine.yaml").write_text(yaml.safe_dump(recipe))
+    assert main(["prepare", "--config", str(tmp_path / "mine.yaml")]) == 0
+    assert len(Store("s3://lab/store", storage_options=OPTIONS)) == 1
 
 
 def test_a_source_that_changed_its_name_leaves_no_old_recording(tmp_path: Path) -> None:
