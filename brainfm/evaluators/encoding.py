@@ -60,7 +60,7 @@ class Encoding(Evaluator):
 
     def begin(self, model: str, targets: Sequence[Labels], facts: Mapping[str, Any]) -> None:
         self._model, self._facts = model, facts
-        self._names = _channel_names(facts)
+        self._names = channel_names(facts)
         self._ids: list[ndarray] = []
         self._truth: list[ndarray] = []
         self._said: list[ndarray] = []
@@ -210,7 +210,7 @@ def _signal(batch: Batch) -> ndarray:
     return torch.flatten(batch.signal, 1).float().cpu().numpy()
 
 
-def _channel_names(facts: Mapping[str, Any]) -> tuple[str, ...]:
+def channel_names(facts: Mapping[str, Any]) -> tuple[str, ...]:
     """A name for each output: the channel, and its sample where a window has several."""
     names, n_times = facts["ch_names"], facts.get("n_times", 1)
     return tuple(name if n_times == 1 else f"{name}@{k}" for name in names for k in range(n_times))

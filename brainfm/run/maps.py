@@ -9,6 +9,7 @@ from brainfm.run.folder import CHANNELS, RunFolder
 from data_loaders.formats.space import save, to_image
 from data_loaders.store import Store
 
+_SUFFIX = {"volume": ".nii.gz", "surface": ".func.gii", "grayordinates": ".dscalar.nii"}
 _ABOUT = ("subject", "model", "channel", "n_samples")
 
 
@@ -25,6 +26,27 @@ def write_maps(run: RunFolder, store: Store, table: pd.DataFrame) -> None:
     print(f"scores per channel: {run.path / CHANNELS}{told}")
 
 
+def write_series(out: RunFolder, store: Store, table: pd.DataFrame) -> None:
+    """Below `maps/`, an image per recording with a volume for each window, in order of time: what was predicted, and the truth.
+
+    Of a table with columns value_<channel> and truth_<channel>; nothing is written for recordings whose channels have no place.
+    """
+    names = [str(name).removeprefix("value_") for name in table if str(name).startswith("value_")]
+    written = []
+    for recording, own in table.groupby("recording_name", sort=False):
+        entry = store.entry(list(store.catalog["name"]).index(recording))
+        if not entry.space or set(names) - set(entry.ch_names):
+            continue
+        own = own.sort_values("onset_s", kind="stable")
+        (out.path / "maps").mkdir(parents=True, exist_ok=True)
+        for kind, what in (("value", "predicted"), ("truth", "measured")):
+            rows = own[[f"{kind}_{name}" for name in names]].to_numpy(dtype=np.float32)
+            image = to_image(entry.space, rows, entry.ch_names, names)
+            written += save(image, out.path / "maps" / f"{recording}_{what}{_SUFFIX[entry.space['kind']]}")
+    if written:
+        print(f"predictions: {len(written)} images in {out.path / 'maps'}, a volume per window in order of time")
+
+
 def _named(own: pd.DataFrame, store: Store) -> pd.DataFrame:
     """The table with the names that the subject's channels have in the store, where they were numbered."""
     names = store.entry(_recording(store, own["subject"].iloc[0])).ch_names
@@ -39,7 +61,7 @@ def _images(run: RunFolder, store: Store, key: object, own: pd.DataFrame) -> lis
     entry = store.entry(_recording(store, subject))
     if not entry.space or set(own["channel"]) - set(entry.ch_names):
         return []
-    suffix = {"volume": ".nii.gz", "surface": ".func.gii", "grayordinates": ".dscalar.nii"}[entry.space["kind"]]
+    suffix = _SUFFIX[entry.space["kind"]]
     folder = run.path / "maps"
     folder.mkdir(exist_ok=True)
     files = []

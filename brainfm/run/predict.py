@@ -16,6 +16,7 @@ from brainfm.recipe import Recipe
 from brainfm.run.embedding import control_of, wants_control
 from brainfm.run.folder import PREDICTIONS, RECIPE, RunFolder, plain
 from brainfm.run.judge import conclude, judge, show
+from brainfm.run.maps import write_series
 from brainfm.run.passing import relearned
 from brainfm.run.rejudged import evaluating, note, predicting
 from brainfm.run.seeding import fold_seed, fresh_objective
@@ -50,7 +51,8 @@ def predict(path: Path, fold: int | None = None, out: Path | None = None, overri
     """Predictions of each fold's test windows, keyed by recording and time, as predictions.parquet and .csv in `out`.
 
     `fold` names one model; `out` is the run folder where left out; `overrides` set how batches go through. Columns: fold,
-    recording_name, subject, onset_s (seconds), `truth`, and p_<class> or value_<dimension>. Raises ValueError where the run
+    recording_name, subject, onset_s (seconds), `truth`, and p_<class> or value_<dimension>. Where the signal is predicted, a
+    series of images too, if the store knows where its channels lie. Raises ValueError where the run
     has no such fold.
     """
     run, recipe = reopened(path, predicting(path, overrides, elsewhere=False))
@@ -59,7 +61,9 @@ def predict(path: Path, fold: int | None = None, out: Path | None = None, overri
         objective = restored(recipe, run, number)
         passed = recipe.data, recipe.data.fold.test, Training(**recipe.trainer)
         tables.append(table(run.fold(number), objective, *passed).assign(fold=number))
-    return save(pd.concat(tables, ignore_index=True), RunFolder(out or path), Path(PREDICTIONS).stem)
+    found = save(pd.concat(tables, ignore_index=True), RunFolder(out or path), Path(PREDICTIONS).stem)
+    write_series(RunFolder(out or path), recipe.data.store, found)
+    return found
 
 
 def reopened(path: Path, asked: dict[str, Any]) -> tuple[RunFolder, Recipe]:

@@ -8,8 +8,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from numpy import ndarray
 
 from brainfm import checkpoints
+from brainfm.evaluators.encoding import channel_names
 from brainfm.objectives.base import Objective
 from brainfm.run.folder import RunFolder
 from brainfm.run.passing import in_order, predicted
@@ -20,13 +22,33 @@ from data_loaders.windows import Windows
 
 
 def table(folder: Path, objective: Objective, data: Data, windows: Windows, training: Training) -> pd.DataFrame:
-    """One row per window, from the model whose checkpoint is `folder`; truth where the data know it."""
-    passes = predicted(objective, in_order(data, windows, data.transforms), device_of(training))
-    outputs = torch.cat([next(iter(prediction.values())) for prediction, _ in passes]).numpy()
+    """One row per window, from the model whose checkpoint is `folder`; truth where the data know it.
+
+    Where the signal itself is predicted, it is the truth, and both have a column per channel.
+    """
+    outputs, truths = [], []
+    for prediction, batch in predicted(objective, in_order(data, windows, data.transforms), device_of(training)):
+        name, values = next(iter(prediction.items()))
+        outputs.append(values)
+        if name == "signal" and batch.signal is not None:
+            # copied: batches use their memory again
+            truths.append(torch.flatten(batch.signal, 1).float().cpu().clone())
+    said = torch.cat(outputs).numpy()
+    if truths:
+        return _of_signal(data, windows, said, torch.cat(truths).numpy())
     target = checkpoints.read_manifest(folder)["targets"][0]
     kind, names = ("p", target["classes"]) if target["classes"] else ("value", target["names"])
-    columns = {f"{kind}_{name}": outputs[:, i] for i, name in enumerate(names)}
+    columns = {f"{kind}_{name}": said[:, i] for i, name in enumerate(names)}
     return _rows(data, windows, target["name"]).assign(**columns)
+
+
+def _of_signal(data: Data, windows: Windows, said: ndarray, truth: ndarray) -> pd.DataFrame:
+    names = channel_names(data.facts())
+    parts = [
+        pd.DataFrame(values, columns=pd.Index([f"{kind}_{name}" for name in names]))
+        for kind, values in (("truth", truth), ("value", said))
+    ]
+    return pd.concat([_rows(data, windows, ""), *parts], axis=1)
 
 
 def save(found: pd.DataFrame, out: RunFolder, stem: str) -> pd.DataFrame:
