@@ -133,7 +133,10 @@ class Tile(Rule):
     def cut(self, store: Store, extent: tuple[float, float]) -> Windows:
         events = None if self.trial_type is None else _matching(store, self.trial_type, store.events)
         parts = [self._tiled(store, recording, events, extent) for recording in range(len(store))]
-        return _told(concatenate(parts), store, extent, "no segment is long enough: shorten the fields")
+        windows = concatenate(parts)
+        found = _told(windows.runs(windows.count > 0), store, extent, "no segment is long enough: shorten the fields")
+        _tell_short(windows, "segments" if events is None else "events", extent)
+        return found
 
     def _tiled(self, store: Store, recording: int, events: pd.DataFrame | None, extent: tuple[float, float]) -> Windows:
         entry = store.entry(recording)
@@ -144,8 +147,7 @@ class Tile(Rule):
         before, after = _reach(extent, entry.sfreq)
         stride = np.full(len(start), max(1, round(self.stride * entry.sfreq)))
         count = np.maximum(0, (stop - start - (before + after)) // stride + 1)
-        table = Windows(np.full(len(start), recording), start + before, stride, count, rows, extent)
-        return table.runs(count > 0)
+        return Windows(np.full(len(start), recording), start + before, stride, count, rows, extent)
 
 
 class Around(Rule):
@@ -253,6 +255,17 @@ def _reach(extent: tuple[float, float], sfreq: float) -> tuple[int, int]:
             f"fields reach over [{extent[0]:g}, {extent[1]:g}) s: give them a finite stop, or cut windows with Whole"
         )
     return -round(extent[0] * sfreq), round(extent[1] * sfreq)
+
+
+def _tell_short(windows: Windows, what: str, extent: tuple[float, float]) -> None:
+    """Says of which segments (or spans of events) nothing is used, because no window fits between their borders."""
+    short = windows.count == 0
+    if short.any():
+        names = ", ".join(dict.fromkeys(windows.metadata["recording_name"][short].astype(str).head(100)))
+        print(
+            f"windows: {short.sum()} of {len(short)} {what} have no room for a window of [{extent[0]:g}, {extent[1]:g}) s and are left "
+            f"out: {names[:200]}"
+        )
 
 
 def _told(windows: Windows, store: Store, extent: tuple[float, float], repair: str, asked: int = 0) -> Windows:

@@ -97,9 +97,10 @@ class Encoding(Evaluator):
             self._model: np.concatenate(self._said),
             **{name: np.concatenate(v) for name, v in self._beside.items()},
         }
-        models = {name: values[order] for name, values in models.items()}
         truth = np.concatenate(self._truth)[order]
-        self._predictions = to_rows(windows[kept], "signal", self._names, truth, models)
+        known = _measured(truth)
+        models = {name: values[order][known] for name, values in models.items()}
+        self._predictions = to_rows(windows.loc[known, kept], "signal", self._names, truth[known], models)
         rows = self._rows(list(series(self._predictions, self._names)))
         return Scores.of(rows)
 
@@ -196,6 +197,18 @@ def _scores(truth: ndarray, said: ndarray) -> dict[str, float]:
     r = correlation(truth, said)
     found = {"pearson_r": r, "signed_r2": signed_square(r), "r2": r2(truth, said)}
     return {metric: float(mean(values)) for metric, values in found.items()}
+
+
+def _measured(truth: ndarray) -> ndarray:
+    """The samples of which anything was measured, as a mask; says what is left out, and which channels cannot be scored."""
+    known = ~np.isnan(truth).all(1)
+    if not known.any():
+        raise ValueError("the signal of the test part is NaN throughout: mend the recording, or leave it out")
+    if not known.all():
+        print(f"encoding: {(~known).sum():,} of {len(known):,} test samples are NaN in every channel and left out")
+    if broken := int(np.isnan(truth[known]).any(0).sum()):
+        print(f"encoding: {broken:,} of {truth.shape[1]:,} channels hold NaN in the test part and have no score")
+    return known
 
 
 def _unions(controls: Sequence[str], spaces: Mapping[str, Sequence[str]]) -> dict[str, list[str]]:

@@ -11,6 +11,7 @@ from numpy import ndarray
 
 from brainfm.report.drawing import FAINT, INK, SERIES, Picture, figure, picture, style
 from brainfm.report.results import dimensions
+from brainfm.statistics.encoding import correlation
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -28,7 +29,7 @@ def scatter(predictions: pd.DataFrame, model: str, key: str) -> Picture | None:
         drawn = figure(3.3 * len(names) + 0.3, 3.3)
         for axes, name in zip(drawn.subplots(1, len(names), squeeze=False)[0], names, strict=True):
             _points(axes, truth(shown, name), shown[f"value_{name}"].to_numpy(), name)
-        told = ", ".join(f"{name} r = {_correlation(predictions, name):.2f}" for name in names)
+        told = ", ".join(f"{name} {_correlation(predictions, name)}" for name in names)
         drawn_of = (
             f"every {max(1, len(predictions) // _MOST_POINTS)}th of {len(predictions):,}"
             if len(shown) < len(predictions)
@@ -87,11 +88,14 @@ def _stretch(predictions: pd.DataFrame) -> pd.DataFrame:
 
 
 def _points(axes: Axes, true: ndarray, predicted: ndarray, name: str) -> None:
-    low, high = float(min(true.min(), predicted.min())), float(max(true.max(), predicted.max()))
+    both = np.concatenate([true, predicted])
+    low, high = float(np.fmin.reduce(both)), float(np.fmax.reduce(both))  # without NaN
     axes.plot([low, high], [low, high], color=FAINT, lw=1, ls="--")
     axes.plot(true, predicted, "o", color=SERIES[0], ms=2.2, alpha=0.35, mew=0)
     axes.set(xlabel="true", ylabel="predicted", title=name, aspect="equal")
 
 
-def _correlation(predictions: pd.DataFrame, name: str) -> float:
-    return float(np.corrcoef(truth(predictions, name), predictions[f"value_{name}"])[0, 1])
+def _correlation(predictions: pd.DataFrame, name: str) -> str:
+    said = predictions[f"value_{name}"].to_numpy(dtype=float)
+    r = float(correlation(truth(predictions, name)[:, None], said[:, None])[0])
+    return "has no correlation, it never changes or holds NaN" if np.isnan(r) else f"r = {r:.2f}"

@@ -47,6 +47,19 @@ def test_cutting_runs_equals_filtering_a_list(table: list[tuple[int, int, int]],
     assert listed(windows.between(*borders)) == [w for w in listed(windows) if low <= w[1] < low + width]
 
 
+def test_segments_that_are_too_short_for_the_fields_are_told(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    store = store_of(tmp_path, [(0.0, 2.2), (3.0, 4.5), (9.5, 10.0)])
+    assert len(Tile(stride=1.0).cut(store, (-1.0, 0.5))) == 2
+    said = capsys.readouterr().out
+    assert "windows: 1 of 3 segments have no room for a window of [-1, 0.5) s and are left out: sub-01" in said
+    Tile(stride=1.0).cut(store, (0.0, 0.5))
+    assert capsys.readouterr().out == ""
+    with pytest.raises(ValueError, match="no segment is long enough: shorten the fields"):
+        Tile(stride=1.0).cut(store, (-8.0, 0.5))
+
+
 def test_a_tile_never_crosses_a_border(tmp_path: Path) -> None:
     windows = Tile(stride=0.5).cut(store_of(tmp_path, [(0.0, 2.2), (3.0, 4.5), (9.5, 10.0)]), (-0.5, 0.5))
     assert decode_id(windows.ids())[1].tolist() == [50, 100, 150, 350, 400]

@@ -102,6 +102,41 @@ def test_rows_have_baseline_ceiling_and_chance_beside_the_value(run: Path) -> No
     assert (run / "report.html").exists()
 
 
+def test_flat_voxels_and_a_run_of_nan_are_told_and_leave_other_voxels_alone(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    rng = np.random.default_rng(0)
+    words, signal = rng.standard_normal((N, 3)), rng.standard_normal((N, 3))
+    signal[2:, 0] += words[:-2, 0]
+    values = {}
+    for name, spoilt in (("clean", signal), ("spoilt", np.where(np.arange(3) == 1, 4.0, signal))):
+        made = spoilt.copy()
+        if name == "spoilt":
+            made[30:36] = np.nan
+        with Writer(tmp_path / name) as writer:
+            writer.write(
+                Recording(
+                    study="T", subject="01", modality="fmri", sfreq=SFREQ, duration=N / SFREQ, ch_names=("a", "b", "c"),
+                    ch_types=("roi",) * 3, units=("",) * 3, signal=made, streams={"text": Stream(words, SFREQ)},
+                )
+            )  # fmt: skip
+        asked = {"n_permutations": 19, "n_bootstraps": 19}
+        raw = recipe(tmp_path / name, asked)
+        raw["data"]["init_args"]["fields"] = {
+            "signal": {"start": 0.0, "stop": 2.0},
+            "text": {"source": "text", "start": -8.0, "stop": 0.0},
+        }
+        run = fit(Recipe.of(raw), tmp_path / "runs" / name, ["test"])
+        values[name] = pd.read_csv(run / "channels.csv").query("model == 'Delays'").set_index("channel")["pearson_r"]
+    said = capsys.readouterr().out
+    assert "rows are NaN in every target and left out" in said
+    assert "1 of 3 targets never change and get no weights" in said
+    assert "encoding: 6 of 60 test samples are NaN in every channel and left out" in said
+    assert values["spoilt"]["a"] == pytest.approx(values["clean"]["a"], abs=0.05)
+    assert values["spoilt"]["a"] > 0.5
+    assert np.isnan(values["spoilt"]["b"])
+
+
 def test_many_channels_are_kept_as_lists_and_score_the_same() -> None:
     from brainfm.statistics import channels
 

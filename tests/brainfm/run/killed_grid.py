@@ -16,7 +16,7 @@ from brainfm.run.executors import Here
 from brainfm.run.grid import LOG, RESULT
 from brainfm.run.scale import scale
 
-_STEP = 5
+_STEP = 9
 
 
 def done(out: Path) -> dict[str, tuple[int, int]]:

@@ -72,6 +72,7 @@ def test_a_grid_killed_over_and_over_computes_no_finished_cell_twice_and_loses_n
     found = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     said = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True, env=found).stdout
     told = json.loads(said.splitlines()[-1])
+    print(told)
     assert told["killed"] >= 3
     assert told["twice"] == told["lost"] == []
     expected = scores(whole).query("`data.train_subjects` == 2").reset_index(drop=True)
@@ -129,19 +130,22 @@ def test_other_data_at_the_same_place_give_another_key(raw, tmp_path):
     assert states[0] != states[1]
 
 
+EXECUTORS = {
+    "processes": lambda folder: Processes(1),
+    "debug": lambda folder: Submitit(folder, "debug", {}),
+    "local": lambda folder: Submitit(folder, "local", {}),
+}
+
+
 # submitit's debugging executor leaves its logs open
 @pytest.mark.filterwarnings("ignore::pytest.PytestUnraisableExceptionWarning", "ignore::ResourceWarning")
-def test_processes_and_jobs_give_what_one_process_gives(grid, whole, tmp_path):
+@pytest.mark.parametrize("name", ["processes", "debug", pytest.param("local", marks=pytest.mark.slow)])
+def test_processes_and_jobs_give_what_one_process_gives(grid, whole, tmp_path, name):
+    """Jobs of this machine start an interpreter each: pytest -m slow tests/brainfm/run/test_grid.py"""
     small = grid | {"grid": {"data.train_subjects": [2], "encoder.taps": [8]}}
     expected = scores(whole).query("`data.train_subjects` == 2 and `encoder.taps` == 8").reset_index(drop=True)
-    for executor in (Processes(2), Submitit(tmp_path / "jobs", "debug", {}), Submitit(tmp_path / "jobs", "local", {})):
-        out = scale(
-            small,
-            tmp_path / type(executor).__name__ / getattr(executor, "cluster", "pool"),
-            executor,
-            Axis("n_parameters"),
-        )
-        assert scores(out).equals(expected)
+    out = scale(small, tmp_path / name, EXECUTORS[name](tmp_path / "jobs"), Axis("n_parameters"))
+    assert scores(out).equals(expected)
 
 
 def test_a_cell_that_fails_is_named_and_the_others_are_computed(grid, tmp_path):
