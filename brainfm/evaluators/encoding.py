@@ -201,7 +201,7 @@ def _scores(truth: ndarray, said: ndarray) -> dict[str, float]:
 
 def _measured(truth: ndarray) -> ndarray:
     """The samples of which anything was measured, as a mask; says what is left out, and which channels cannot be scored."""
-    known = ~np.isnan(truth).all(1)
+    known = np.asarray(~np.isnan(truth).all(1))
     if not known.any():
         raise ValueError("the signal of the test part is NaN throughout: mend the recording, or leave it out")
     if not known.all():

@@ -11,7 +11,7 @@ import numpy as np
 import pandas as pd
 
 from brainfm.grammar.nearest import RecipeError, did_you_mean
-from brainfm.statistics.scaling import Scaling, fit_scaling, prospective
+from brainfm.statistics.scaling import Scaling, fit_scaling, prospective, smaller
 
 # what each cell counts besides its axes
 MEASURED = ("n_parameters", "n_train", "train_hours")
@@ -117,7 +117,7 @@ def _series(rows: pd.DataFrame, model: str, target: str, metric: str, x: str, ap
     clusters = tuple(clusters if rows["subject"].nunique() > 1 else ["fold", *clusters])
     sizes = np.unique(rows.dropna(subset=["score"])["x"])
     scaling = fit_scaling(rows, clusters, upper) if len(sizes) >= _FEW else None
-    ahead = (sizes <= sizes.max() / 2).sum() >= _FEW if len(sizes) else False
+    ahead = smaller(sizes).sum() >= _FEW
     foreseen = prospective(rows, clusters, upper) if ahead else pd.DataFrame()
     return Series(model, target, metric, x, apart, rows, scaling, foreseen, clusters)
 

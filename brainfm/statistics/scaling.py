@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pandas as pd
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 from scipy import stats
 
@@ -38,7 +38,8 @@ class Means:
 class Fit:
     """A law on the means of all sizes, and its parameters on each draw.
 
-    `spread` is the standard deviation of the means about the curve; `left_out` and `largest` are root mean square errors
+    `spread` is the standard deviation of the means about the curve (at least `left_out` where the law has all but one
+    parameter for each size: a curve may then go through all by chance); `left_out` and `largest` are root mean square errors
     in predicting each size from the others, and the largest from the smaller ones.
     """
 
@@ -144,11 +145,21 @@ def prospective(
     Columns x, value, low, high (what was predicted), score (what came) and inside. Raises ValueError below three sizes
     to fit.
     """
-    small = table["x"] <= share * table["x"].max()
+    small = smaller(table["x"].to_numpy(dtype=float), share)
     found = fit_scaling(table[small], clusters, upper, **draws)
     came = table[~small].dropna(subset=["score"]).groupby("x")["score"].mean()
     told = found.predict(came.index.to_numpy(), level).assign(score=came.to_numpy())
     return told.assign(inside=told["score"].between(told["low"], told["high"]))
+
+
+def smaller(x: Float[ndarray, "row"], share: float = 0.5) -> Bool[ndarray, "row"]:
+    """Which sizes are at most a share of the largest; a hundredth is forgiven.
+
+    >>> smaller(np.array([1.0, 3.46, 6.9]))
+    array([ True,  True, False])
+    """
+    # hours are counted by what windows cover, so half of the windows cover a second more than half of the time
+    return x <= 1.01 * share * np.nanmax(x, initial=0.0)
 
 
 def averaged(table: pd.DataFrame, clusters: Sequence[str], n: int, seed: int) -> Means:
@@ -177,12 +188,23 @@ def _row_weights(
 
 def _fitted(law: Law, means: Means) -> Fit:
     value = _on_all(law, means)
-    draws = law.fit(means.x, means.resampled, np.tile(means.weight, (len(means.resampled), 1)))
-    off = law.predict(value[None], means.x)[0] - means.score
+    curve = law.predict(value[None], means.x)[0]
     freedom = max(len(means.x) - len(law.parameters), 1)
     errors = [_error(law, means, i) for i in range(len(means.x))]
     left_out = float(np.sqrt(np.mean(np.square(errors))))
-    return Fit(law, value, draws, means, float(np.sqrt((off**2).sum() / freedom)), left_out, abs(errors[-1]))
+    spread = float(np.sqrt(((curve - means.score) ** 2).sum() / freedom))
+    spread = max(spread, left_out) if freedom < 2 else spread
+    drawn = means.resampled if means.freedom else _scattered(curve, spread, freedom, len(means.resampled))
+    draws = law.fit(means.x, drawn, np.tile(means.weight, (len(drawn), 1)))
+    return Fit(law, value, draws, means, spread, left_out, abs(errors[-1]))
+
+
+def _scattered(curve: Float[ndarray, "size"], spread: float, freedom: int, n: int) -> Float[ndarray, "draw size"]:
+    """Scores about the curve: where there are no clusters to draw, the scatter is all that says how sure the curve is."""
+    rng = np.random.default_rng(0)
+    # each draw has a scatter of its own, for the one that was seen is an estimate
+    scale = spread * np.sqrt(freedom / rng.chisquare(freedom, (n, 1)))
+    return curve + scale * rng.standard_normal((n, len(curve)))
 
 
 def _on_all(law: Law, means: Means) -> ndarray:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -72,7 +73,6 @@ def test_a_grid_killed_over_and_over_computes_no_finished_cell_twice_and_loses_n
     found = {**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)}
     said = subprocess.run(command, capture_output=True, text=True, timeout=300, check=True, env=found).stdout
     told = json.loads(said.splitlines()[-1])
-    print(told)
     assert told["killed"] >= 3
     assert told["twice"] == told["lost"] == []
     expected = scores(whole).query("`data.train_subjects` == 2").reset_index(drop=True)
@@ -122,12 +122,15 @@ def test_the_sources_of_a_recipe_are_those_it_uses_and_nothing_that_only_shows(r
 
 
 def test_other_data_at_the_same_place_give_another_key(raw, tmp_path):
-    states = []
+    keys, states = [], []
     for seed in (0, 1):
+        shutil.rmtree(tmp_path / "store", ignore_errors=True)
         X = np.random.default_rng(seed).standard_normal((8, 2, 50))
-        Store.from_arrays(tmp_path / f"store{seed}", X, ["a", "b"] * 4, sfreq=50.0)
-        states.append(store_state(str(tmp_path / f"store{seed}")))
+        Store.from_arrays(tmp_path / "store", X, ["a", "b"] * 4, sfreq=50.0)
+        states.append(store_state(str(tmp_path / "store")))
+        keys.append(key_of(raw(tmp_path / "store")))
     assert states[0] != states[1]
+    assert keys[0] != keys[1]
 
 
 EXECUTORS = {

@@ -140,6 +140,21 @@ def test_a_saturating_future_is_foreseen_from_half_and_a_broken_law_is_not() -> 
     assert not prospective(broken, ["story"], n=300)["inside"].any()
 
 
+def test_half_of_the_windows_is_half_of_the_hours_though_they_cover_a_second_more() -> None:
+    hours = np.array([0.05, 0.1, 0.2, 0.5, 0.75, 1.0]) * 0.115 + 1 / 3600
+    table = pd.DataFrame({"x": hours, "score": 0.3 + 0.1 * np.log10(hours)})
+    assert prospective(table, n=50)["x"].tolist() == hours[4:].tolist()
+
+
+def test_four_sizes_that_a_curve_goes_through_by_chance_promise_no_more_than_they_know() -> None:
+    x, rng, inside = np.geomspace(1, 8, 4), np.random.default_rng(0), []
+    for _ in range(150):
+        score = 0.5 - 0.3 * np.append(x, 16.0) ** -0.5 + 0.01 * rng.standard_normal(5)
+        told = fit_scaling(pd.DataFrame({"x": x, "score": score[:4]}), n=40).predict([16.0])
+        inside.append(bool(told["low"][0] <= score[4] <= told["high"][0]))
+    assert np.mean(inside) >= 0.8
+
+
 def test_three_sizes_give_a_line_and_fewer_are_refused(capsys) -> None:
     table = pd.DataFrame({"x": [1.0, 10.0, 100.0], "score": [0.1, 0.2, 0.3]})
     assert list(fit_scaling(table).fits) == ["log-linear"]
