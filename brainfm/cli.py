@@ -14,7 +14,7 @@ from brainfm.grammar.nearest import nearest
 
 VERBS = (
     "quickstart", "inspect", "download", "prepare", "features", "data", "ls", "cp",
-    "validate", "fit", "evaluate", "predict", "generate", "scale", "report", "publish",
+    "validate", "fit", "evaluate", "predict", "generate", "couplings", "scale", "report", "publish",
 )  # fmt: skip
 # the flat keys of a recipe, each of which can be set as a flag
 KEYS = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
-from jaxtyping import Float
+from jaxtyping import Bool, Float
 from numpy import ndarray
 
 from data_loaders.catalog import Entry
@@ -50,3 +50,14 @@ def _metadata(entries: list[Entry]) -> Float[ndarray, "unit feature"] | None:
 def _numeric(entry: Entry, name: str) -> bool:
     column = entry.ch_columns.get(name)
     return column is not None and np.asarray(column).dtype.kind in "fiu"
+
+
+def known_connections(entry: Entry) -> Bool[ndarray, "pre post"] | None:
+    """Who drives whom, where the recording says so in its channels' column `drives`: names of units with spaces between."""
+    if "drives" not in entry.ch_columns:
+        return None
+    place = {name: i for i, name in enumerate(entry.ch_names)}
+    found = np.zeros((len(place), len(place)), dtype=bool)
+    for pre, names in enumerate(entry.ch_columns["drives"]):
+        found[pre, [place[name] for name in str(names).split()]] = True
+    return found

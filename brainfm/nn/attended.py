@@ -38,6 +38,7 @@ def attended(objective: Any, batches: Iterable[Batch]) -> Attended:
     sums = {name: torch.zeros(n, n) for name in ("looked", "through")}
     fired, followed = torch.zeros(n), torch.zeros(n)
     for batch in batches:
+        vectors = objective.units.of(batch.session_id)[0]
         current = encoder.read(batch)
         past = encoder.recall(batch)
         after = F.one_hot(torch.where(current.mask[:, 1:], current.id[:, 1:], encoder.current.pad), n).float()
@@ -54,7 +55,7 @@ def attended(objective: Any, batches: Iterable[Batch]) -> Attended:
                 F.one_hot(source, n).float(),
                 after,
                 current.mask[:, 1:],
-                objective.units.vectors,
+                vectors,
             )
         followed += after.sum((0, 1))
         for ids in (current.id[:, :-1], past.id):

@@ -67,8 +67,11 @@ class UnitTable(nn.Module):
         which = self._sets(session_id)
         if len(self.rows) == 1:
             return x @ self.vectors.mT
-        vectors = self.vectors[self.rows[which]]  # [batch, id, dim]
-        return (x @ vectors.mT).masked_fill(~self.real[which][:, None], -torch.inf)
+        return (x @ self.of(session_id).mT).masked_fill(~self.real[which][:, None], -torch.inf)
+
+    def of(self, session_id: Int[Tensor, "batch"]) -> Float[Tensor, "batch id dim"]:
+        """The vectors of each row's session, special tokens last; where it has fewer units than the widest, its last again."""
+        return self.vectors[self.rows[self._sets(session_id)]]
 
     def _sets(self, session_id: Int[Tensor, "batch"]) -> Int[Tensor, "batch"]:
         if len(self.rows) == 1:

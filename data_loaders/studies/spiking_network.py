@@ -114,10 +114,12 @@ def _recording(network: Network, found: ndarray, drive: dict, seconds: float, tr
     streams = {
         name: Stream(values.reshape(-1, values.shape[-1]).astype(np.float32), _CLOCK) for name, values in drive.items()
     }
+    names = np.array([f"unit{i}" for i in range(n)])
     return Recording(
         study="SpikingNetwork", subject="simulated", session=str(seed), modality="spikes", sfreq=1000.0,
-        duration=trials * seconds, ch_names=tuple(f"unit{i}" for i in range(n)), ch_types=("unit",) * n, units=("",) * n,
+        duration=trials * seconds, ch_names=tuple(names.tolist()), ch_types=("unit",) * n, units=("",) * n,
         spikes=Spikes(found[0][order], found[1][order].astype(np.int64)), streams=streams,
         segments=np.stack([np.arange(trials), np.arange(1, trials + 1)], 1) * seconds,
+        ch_columns={"drives": tuple(" ".join(names[row]) for row in network.connected)},
         decisions=(f"simulated: {int(network.connected.sum())} connections between {n} units, {trials} trials",),
     )  # fmt: skip
