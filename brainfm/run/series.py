@@ -105,8 +105,14 @@ def series_of(rows: pd.DataFrame, axes: Sequence[str], axis: Axis) -> list[Serie
                 f"--metric {metric!r} is none that {model} was scored with: {did_you_mean(metric, metrics)}"
             )
         of = own[own["metric"] == metric]
-        for values, part in of.groupby(apart, sort=False) if apart else [((), of)]:
-            found.append(_series(part, str(model), str(target), metric, x, dict(zip(apart, values, strict=True))))
+        parts = list(of.groupby(apart, sort=False)) if apart else [((), of)]
+        if len(parts) > 1 and _alike([part for _, part in parts]):
+            # a baseline that takes nothing of what the axis varies: once is enough
+            parts = [((), parts[0][1])]
+        for values, part in parts:
+            found.append(
+                _series(part, str(model), str(target), metric, x, dict(zip(apart, values, strict=bool(values))))
+            )
     return found
 
 
@@ -120,6 +126,13 @@ def _series(rows: pd.DataFrame, model: str, target: str, metric: str, x: str, ap
     ahead = smaller(sizes).sum() >= _FEW
     foreseen = prospective(rows, clusters, upper) if ahead else pd.DataFrame()
     return Series(model, target, metric, x, apart, rows, scaling, foreseen, clusters)
+
+
+def _alike(parts: Sequence[pd.DataFrame]) -> bool:
+    """Whether each part holds the same scores of the same people, folds, seeds and sizes."""
+    keys = ["x", *_FACTORS, "fold"]
+    tables = [part.sort_values(keys, kind="stable")[[*keys, "score"]].reset_index(drop=True) for part in parts]
+    return all(table.equals(tables[0]) for table in tables[1:])
 
 
 def _first_numeric(rows: pd.DataFrame, axes: Sequence[str], sizes: Mapping[str, float]) -> str:

@@ -21,7 +21,7 @@ from brainfm.run.cell_key import class_paths, key_of, sources, store_state
 from brainfm.run.executors import Here, Processes, Submitit
 from brainfm.run.grid import LOG, RESULT, cells_of, compute, shown
 from brainfm.run.scale import scale
-from brainfm.run.series import Axis
+from brainfm.run.series import Axis, series_of
 from data_loaders.store import Store
 
 GRID = {"data.train_subjects": [1, 2], "encoder.taps": [8, 16]}
@@ -202,3 +202,19 @@ def test_the_verb_writes_tables_fits_and_a_page(grid, tmp_path, capsys):
 def test_words_on_the_axis_need_their_sizes(whole, grid):
     with pytest.raises(RecipeError, match=r"'encoder.tap' is no axis.*did you mean 'encoder.taps'"):
         scale(grid, whole, Here(), Axis("encoder.tap"))
+
+
+def test_a_baseline_that_an_axis_does_not_touch_is_one_series():
+    keys = [
+        (layer, x, subject, model)
+        for layer in ("a", "b")
+        for x in (1.0, 2.0)
+        for subject in "st"
+        for model in ("ours", "controls")
+    ]
+    rows = pd.DataFrame(keys, columns=pd.Index(["layer", "x", "subject", "model"])).assign(
+        target="signal", metric="pearson_r", seed=0, fold=0, chance=0.0, baseline=0.1, ceiling=0.5, cell="c"
+    )
+    rows["value"] = rows["x"] / 10 + 0.1 * ((rows["layer"] == "b") & (rows["model"] == "ours"))
+    found = series_of(rows.rename(columns={"x": "size"}), ["layer", "size"], Axis("size"))
+    assert [one.name for one in found] == ["ours, layer a", "ours, layer b", "controls"]
