@@ -14,7 +14,7 @@ from brainfm.nn.decoder import Cache, DecoderBlock, Memory
 from brainfm.nn.projectors import Projected, Projector, time_network
 from brainfm.nn.spike_tokens import SpikeTokenizer, SpikeTokens
 from brainfm.nn.units import UnitTable
-from data_loaders.contracts import Batch, Tokens
+from data_loaders.contracts import Batch, Events, Sampled, Tokens
 
 
 class Neuroformer(SpikeEncoder):
@@ -90,8 +90,9 @@ class Neuroformer(SpikeEncoder):
         found = {"past": [block.attention.remember(seen, mask) for block in _stack(self.history)]}
         pooled = {}
         for name in self.projectors:
-            if name in batch.streams or name in batch.events:
-                features, mask = self._projected(name, batch)
+            field = _field(batch, name)
+            if field is not None:
+                features, mask = self._projected(name, field, batch)
                 found[name] = [block.attention.remember(features, mask) for block in _stack(self.looking[name])]
                 pooled[name] = Tokens(features, mask).pooled()
         return Context(found, pooled)
@@ -142,9 +143,8 @@ class Neuroformer(SpikeEncoder):
         unit = self.units.embed(ids, session_id)
         return self.dropout(unit + time(steps[..., None].to(unit.dtype)) + position[:, : ids.shape[1]])
 
-    def _projected(self, name: str, batch: Batch) -> Projected:
+    def _projected(self, name: str, field: Sampled | Events, batch: Batch) -> Projected:
         """Tokens of one modality after START of the spikes, which is real where nothing else is."""
-        field = batch.streams[name] if name in batch.streams else batch.events[name]
         tokens, mask = self.projectors[name](field)
         if self.projectors[name].self_layers or self.compat == "none":
             ids = torch.full((len(batch), 1), self.current.start, device=tokens.device)
@@ -153,6 +153,13 @@ class Neuroformer(SpikeEncoder):
         for block in _stack(self.among[name]):
             tokens = block(tokens, block.attention.remember(tokens, mask))
         return tokens, mask
+
+
+def _field(batch: Batch, name: str) -> Sampled | Events | None:
+    """What a batch has under this name; `signal` is the recording's own, as its transforms left it."""
+    if name == "signal" and batch.signal is not None:
+        return Sampled(batch.signal, batch.time_mask, batch.sfreq)
+    return batch.streams.get(name, batch.events.get(name))
 
 
 def _stack(blocks: nn.Module) -> Iterator[DecoderBlock]:

@@ -147,6 +147,21 @@ def test_every_modality_counts_and_may_be_missing(spikes) -> None:
         assert (encoder(replace(batch, **without)).embedding - whole).abs().max() > 1e-4
 
 
+def test_the_signal_of_a_recording_is_a_modality_like_a_stream(spikes) -> None:
+    encoder = small(modalities={"signal": Values(3, dim=16, layers=1), "traces": Values(3, dim=16, layers=1)})
+    encoder.projectors["traces"], encoder.looking["traces"] = encoder.projectors["signal"], encoder.looking["signal"]
+    bare, traces = (
+        spikes.batch(spikes.random(0, 2, 9, -0.15, 0.0), spikes.random(1, 2, 9, 0.0, 0.05)),
+        torch.randn(2, 3, 6),
+    )
+    as_stream = replace(bare, streams={"traces": spikes.stream(traces)})
+    real = {"ch_mask": torch.ones(2, 3, dtype=torch.bool), "ch_positions": torch.zeros(2, 3, 3)}
+    as_signal = replace(bare, signal=traces, time_mask=torch.ones(2, 6, dtype=torch.bool), **real)
+    none, one, other = (encoder(batch).embedding for batch in (bare, as_stream, as_signal))
+    assert torch.equal(one, other)
+    assert not torch.allclose(one, none)
+
+
 def test_where_a_frame_lies_counts(spikes) -> None:
     past, current = spikes.random(0, 2, 9, -0.15, 0.0), spikes.random(1, 2, 9, 0.0, 0.05)
     frames = torch.randn(2, 6, 9, 4)
