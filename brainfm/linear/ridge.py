@@ -66,6 +66,7 @@ def fit_ridge(
 
     Pairs are masks of training and held-out rows; one alpha alone needs none. Everything that depends on x is done once
     per pair: cost is n p min(n, p) + n r T + A r^2 T / 2 a pair, for n rows, p features of rank r, T targets and A alphas.
+    Measured growth and memory: docs/benchmarks.md.
     Rows that are NaN in every target, and targets that never change or hold NaN, are left out with a printed line; a
     choice at the edge of the grid is told. Raises ValueError where features are not finite.
 
