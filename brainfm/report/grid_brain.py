@@ -89,7 +89,7 @@ def _panels(tables: Mapping[str, pd.DataFrame], x: str, metric: str, key: str) -
     channels = list(dict.fromkeys(next(iter(shown.values()))["channel"]))
     n_columns = min(_COLUMNS, len(channels))
     with style():
-        drawn = figure(7.4, 0.9 + 1.9 * -(-len(channels) // n_columns))
+        drawn = figure(7.4, 0.9 + 2.1 * -(-len(channels) // n_columns))
         axes = drawn.subplots(
             -(-len(channels) // n_columns), n_columns, squeeze=False, sharex=True, sharey=True
         ).ravel()
@@ -103,9 +103,10 @@ def _panels(tables: Mapping[str, pd.DataFrame], x: str, metric: str, key: str) -
                     place.plot(own.index, bound, ":", color=INK, lw=1, label="noise ceiling" if label else None)
             log_ticks(place, sorted(next(iter(shown.values()))["x"].unique()), apart=0.3)
             place.set_title(channel, fontsize=9)
+            place.tick_params(labelbottom=True)
+            place.set_xlabel(x.rpartition(".")[2].replace("_", " "), fontsize=9)
         for empty in axes[len(channels) :]:
             empty.set_axis_off()
-        drawn.supxlabel(x.rpartition(".")[2].replace("_", " "), fontsize=10)
         drawn.supylabel(words(metric), fontsize=10)
         drawn.legend(loc="outside lower center", ncols=2)
         return picture(drawn, key, _alt(shown, channels, metric), _caption(tables))
