@@ -3,7 +3,8 @@
     python benchmarks/remote.py
 
 The workload: 32 recordings of 64 channels, 10 minutes at 250 Hz, float32, 1.2 GB (enough that opening the store does not decide);
-windows of 4 s in batches of 64, shuffled within pools of neighbouring windows (block-wise), read by two threads. A server in a
+windows of 4 s in batches of 64, drawn from four blocks of 64 neighbours at a time (block-wise), by the stream that training reads
+from, as it is by default. A server in a
 process of its own, on loopback, adds 20 ms to every request. The peer of a cold epoch downloads the same ranges over as many
 connections and writes them to disk, and does nothing else; it is also timed without the disk. Pairs are run in turn and the
 median of their ratios is given.
@@ -26,22 +27,23 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from itertools import count
+from itertools import islice
 from pathlib import Path
 
 import numpy as np
 
 from data_loaders.bucket.blocks import BLOCK
-from data_loaders.contracts import Recording
+from data_loaders.contracts import Field, Recording
+from data_loaders.gather import Gather
+from data_loaders.samplers.blocks import Blocks
 from data_loaders.store import Store
+from data_loaders.stream import Stream
+from data_loaders.windows import Tile, Windows
 from data_loaders.writer import Writer
 
 N_RECORDINGS, N_CHANS, SFREQ, SECONDS, WINDOW, BATCH = 32, 64, 250, 600, 4, 64
 SERVER = Path(__file__).parents[1] / "tests" / "data_loaders" / "bucket" / "range_server.py"
-# windows that are shuffled among each other, and batches that are announced ahead of the one being read
-_POOL, _AHEAD = 4 * BATCH, 16
 # seconds after which memory that was given up is as any other
 _PAUSE = 3.0
 
@@ -72,7 +74,7 @@ def compare(address: str, root: Path, arguments: argparse.Namespace) -> None:
         f"cold epoch, {size:.0f} MB: {size / ours:.0f} MB/s, plain downloads {size / theirs:.0f} MB/s, "
         f"without the disk {size / memory:.0f} MB/s"
     )
-    local, remote = Store(root / "srv" / "store"), Store(f"{address}/store")
+    local, remote = stream(Store(root / "srv" / "store")), stream(Store(f"{address}/store"))
     epoch(local), epoch(remote)
     before = _resident()
     warm = [(epoch(local), epoch(remote)) for _ in range(3 * arguments.repeats)]
@@ -87,49 +89,35 @@ def compare(address: str, root: Path, arguments: argparse.Namespace) -> None:
 
 
 def cold_epoch(address: str, root: Path) -> float:
-    """Seconds of an epoch over an empty cache, with opening the store."""
+    """Seconds of an epoch over an empty cache, with opening the store and cutting its windows."""
     _deleted(root / "cache")
     os.environ["BRAINFM_CACHE"] = str(root / "cache")
     start = time.perf_counter()
-    epoch(Store(f"{address}/store"))
+    epoch(stream(Store(f"{address}/store")))
     return time.perf_counter() - start
 
 
-def epoch(store: Store) -> float:
-    """Seconds to read every window once."""
+def epoch(batches: Stream) -> float:
+    """Seconds of as many batches as the windows fill."""
     start = time.perf_counter()
-    blocks = [np.empty((BATCH, WINDOW * SFREQ, N_CHANS), np.float32) for _ in range(2)]
-    with ThreadPoolExecutor(2) as pool:
-        for _ in pool.map(lambda n, batch: _read(store, batch, blocks[n % 2]), count(), _announced(store)):
-            pass
+    for _ in islice(batches, len(batches)):
+        pass
     return time.perf_counter() - start
 
 
-def _announced(store: Store) -> Iterator[np.ndarray]:
-    """The batches of an epoch, announced to the store some ahead."""
-    batches = _order()
-    for number, batch in enumerate(batches):
-        # each once: at the beginning the first, then one more with every batch
-        for ahead in batches[:_AHEAD] if number == 0 else batches[number + _AHEAD - 1 : number + _AHEAD]:
-            store.content.prefetch([store.stretch(*_place(window)) for window in ahead.tolist()])
-        yield batch
+def stream(store: Store) -> Stream:
+    """What `fit` reads from, with its defaults, block-wise."""
+    windows = Tile(WINDOW).cut(store, (0.0, WINDOW))
+    sampler = Blocks(size=BATCH, mixed=4).bind(windows, BATCH, 0, _OfRuns(windows))
+    gather = Gather(store, windows, {"signal": Field(0.0, WINDOW)}, [], [], sorted(store.catalog["subject"].unique()))
+    return Stream(gather, sampler, once=False)
 
 
-def _order() -> list[np.ndarray]:
-    rng, windows = np.random.default_rng(0), np.arange(N_RECORDINGS * SECONDS // WINDOW)
-    pools = [windows[start : start + _POOL] for start in range(0, len(windows), _POOL)]
-    order = np.concatenate([rng.permutation(pools[i]) for i in rng.permutation(len(pools))])
-    return [order[start : start + BATCH] for start in range(0, len(order), BATCH)]
+class _OfRuns:
+    """Labels of whole runs, as the data module gives them."""
 
-
-def _place(window: int) -> tuple[int, str, int, int]:
-    recording, number = divmod(window, SECONDS // WINDOW)
-    return recording, "signal", number * WINDOW * SFREQ, (number + 1) * WINDOW * SFREQ
-
-
-def _read(store: Store, batch: np.ndarray, out: np.ndarray) -> None:
-    for row, window in enumerate(batch.tolist()):
-        store.content.read(store.stretch(*_place(window)), out[row])
+    def __init__(self, windows: Windows) -> None:
+        self.of_runs = lambda name: windows.metadata[name].to_numpy()
 
 
 def downloads(address: str, root: Path, connections: int, keep: bool = True) -> float:

@@ -17,6 +17,8 @@ from data_loaders.bucket.blocks import Block
 from data_loaders.bucket.ledger import Ledger, lock
 
 _PART = ".part"
+# seconds within which it does not matter which block was opened last: noting it costs a write to the disk
+_RECENT = 10.0
 
 
 class Cache:
@@ -30,19 +32,20 @@ class Cache:
         self.folder, self.size = folder, size
         (folder / "locks").mkdir(parents=True, exist_ok=True)
         (folder / "blocks").mkdir(exist_ok=True)
+        self._blocks = str(folder / "blocks")
         self._ledger = Ledger(folder, size, busy=self._busy)
 
     def path(self, sha256: str) -> Path:
         """Where a block lies, or would lie."""
-        return self.folder / "blocks" / sha256
+        return Path(self._path(sha256))
 
     def has(self, block: Block) -> bool:
         """True where the block is there, whole."""
-        return self.path(block.sha256).exists()
+        return os.path.exists(self._path(block.sha256))
 
     def open(self, block: Block) -> int | None:
         """A descriptor of the block, None where it is not there. Opened blocks are the last to go."""
-        path = self.path(block.sha256)
+        path = self._path(block.sha256)
         try:
             number = os.open(path, os.O_RDONLY | os.O_CLOEXEC)
         except FileNotFoundError:
@@ -54,9 +57,10 @@ class Cache:
             raise
         if not sound:
             os.close(number)
-            path.unlink(missing_ok=True)
+            Path(path).unlink(missing_ok=True)
             return None
-        os.utime(number)
+        if time.time() - os.fstat(number).st_mtime > _RECENT:
+            os.utime(number)
         return number
 
     @contextmanager
@@ -80,6 +84,10 @@ class Cache:
             for path in sorted({self._lock(block.sha256) for block in blocks}):
                 stack.enter_context(lock(path))
             yield
+
+    def _path(self, sha256: str) -> str:
+        # plain text: paths are made at every block
+        return f"{self._blocks}/{sha256}"
 
     def _lock(self, sha256: str) -> str:
         # a bounded number of lock files: none has to be removed, which cannot be done safely

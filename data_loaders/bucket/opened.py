@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import os
+import resource
 import threading
 from collections import OrderedDict
+from contextlib import suppress
 
 from data_loaders.bucket.blocks import Block
 from data_loaders.bucket.cache import Cache
 
-_MOST = 256
+# blocks: a part of what the system allows, 4 GB at most
+_MOST = min(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
 
 
 class Descriptor:
@@ -32,11 +35,12 @@ class Opened:
 
     def get(self, block: Block) -> Descriptor | None:
         """The block, verified when it entered the cache; None where it is not there."""
-        with self._lock:
-            known = self._open.get(block.sha256)
-            if known is not None:
+        known = self._open.get(block.sha256)
+        if known is not None:
+            # no lock, which the readers of every window would wait for; closed by another thread meanwhile, it stays open here
+            with suppress(KeyError):
                 self._open.move_to_end(block.sha256)
-                return known
+            return known
         number = self._cache.open(block)
         return None if number is None else self._keep(block, Descriptor(number))
 

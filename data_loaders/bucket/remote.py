@@ -59,18 +59,28 @@ class Remote(Bytes):
         return pa.BufferReader(pa.py_buffer(self._view(self._tables[name])))
 
     def read(self, stretch: Stretch, out: ndarray) -> None:
-        if not out.size:
-            return
-        file, size, extent, start, stop = stretch
+        self.read_all(stretch.file, stretch.size, stretch.extent, [stretch.start], [out])
+
+    def read_all(self, file: str, size: int, extent: Extent, starts: Sequence[int], outs: Sequence[ndarray]) -> None:
         layout = self._layout(file, size, extent)
-        rows, blocks = layout.rows, self._blocks(layout)
-        first, last = start // rows, (stop - 1) // rows
+        for start, out in zip(starts, outs, strict=True):
+            if out.size:
+                self._fill(layout, layout.blocks or self._blocks(layout), start, out)
+
+    def _fill(self, layout: _Layout, blocks: Sequence[Block], start: int, out: ndarray) -> None:
+        rows, stop = layout.rows, start + len(out)
+        first, skipped = divmod(start, rows)
+        if stop <= (first + 1) * rows:
+            # one block, which is nearly always open
+            opened = self._opened.get(blocks[first]) or self._file(blocks[first : first + 1])
+            os.preadv(opened.number, [out.data], skipped * layout.row_bytes)
+            return
+        last = (stop - 1) // rows
         for index in range(first, last + 1):
             low, high = max(start, index * rows), min(stop, (index + 1) * rows)
-            target: Any = out if first == last else out[low - start : high - start]
-            # nearly always open: what else the stretch needs is looked at only where it is not
-            found = self._opened.get(blocks[index]) or self._file(blocks[index : min(last + 1, index + self._ahead)])
-            os.preadv(found.number, [target], (low - index * rows) * layout.row_bytes)
+            target: Any = out[low - start : high - start]
+            opened = self._file(blocks[index : min(last + 1, index + self._ahead)])
+            os.preadv(opened.number, [target], (low - index * rows) * layout.row_bytes)
 
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:
         return self._map(file, size, extent) if extent.n_bytes else np.zeros(extent.shape, extent.dtype)
