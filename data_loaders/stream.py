@@ -80,7 +80,7 @@ class Stream:
     def _ahead(self, steps: Iterator[int]) -> Iterator[Batch]:
         """Batches in order, while threads gather the next `depth`."""
         with ThreadPoolExecutor(self._threads, "gather", initializer=_same_device()) as pool:
-            announced = self._announced(steps)
+            announced = self._announced(steps, pool)
             ahead = deque(pool.submit(self.batch, step) for step in islice(announced, self._depth))
             try:
                 while ahead:
@@ -92,7 +92,7 @@ class Stream:
                 for future in ahead:
                     future.cancel()
 
-    def _announced(self, steps: Iterator[int]) -> Iterator[int]:
+    def _announced(self, steps: Iterator[int], pool: ThreadPoolExecutor) -> Iterator[int]:
         """The same steps; where bytes come from far away, what later ones will read is asked for by now."""
         # a gather that reads from far away says so
         far = getattr(self.gather, "looks_ahead", False)
@@ -102,11 +102,15 @@ class Stream:
             return
         announced: deque[int] = deque()
         for step in steps:
-            announce(self._share(step)[0])
+            # by the threads that gather: the one that trains would have to share Python's lock with them
+            pool.submit(self._announce, announce, step)
             announced.append(step)
             if len(announced) > _FAR:
                 yield announced.popleft()
         yield from announced
+
+    def _announce(self, announce: Callable[..., None], step: int) -> None:
+        announce(self._share(step)[0])
 
     def batch(self, step: int) -> Batch:
         """This rank's part of the batch of a step."""
