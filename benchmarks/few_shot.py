@@ -4,7 +4,8 @@
     brainfm fit --config recipes/generate/reaching.yaml
     python benchmarks/few_shot.py [--pretrained runs/reaching] [--shares 0.01 0.1 1.0] [--out runs/few_shot]
 
-Each share keeps the first part of every recording's training windows of `recipes/decode/reaching_tokens.yaml`; each fold
+Each share keeps evenly spaced training windows of `recipes/decode/reaching_tokens.yaml` (1 % of them are 60; the first 1 % of the
+recording would be three seconds, one reach); the validation part that chooses the step is whole for every model. Each fold
 starts from the pretrained fold of the same number, which never saw its test part. The GRU and ridge read the counts of the
 same 0.2 s in bins of 10 ms. Few windows are seen for fewer steps: SHARE_STEPS, the same for every model. Prints R2 with
 its 95 % interval, and `figure` lines; runs that were finished before are read, not repeated. `--folds 1` looks at the
@@ -53,7 +54,9 @@ def _fitted(out: Path, share: float, overrides: list[tuple[str, str]], n_folds: 
     if not (out / "summary.csv").exists():
         steps = SHARE_STEPS.get(share, 800)
         shared = [("trainer.max_steps", str(steps)), ("trainer.val_every", str(steps // 10)), ("name", out.name)]
-        recipe = Recipe.read([RECIPE], [("data.train_share", str(share)), *shared, *overrides])
+        recipe = Recipe.read(
+            [RECIPE], [("data.train_share", str(share)), ("data.train_spread", "true"), *shared, *overrides]
+        )
         recipe.data.folds = recipe.data.folds[:n_folds]
         fit(recipe, out)
     return pd.read_csv(out / "summary.csv")

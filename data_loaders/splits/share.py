@@ -21,9 +21,10 @@ def check_less(share: float, n_subjects: int | None) -> None:
         raise ValueError(f"train_subjects is {n_subjects}, expected at least 1")
 
 
-def less(fold: Fold, share: float, n_subjects: int | None, seed: int) -> Fold:
-    """The fold with fewer people to train on, and the first share of what they have."""
-    return first_share(few_subjects(fold, n_subjects, seed), share)
+def less(fold: Fold, share: float, n_subjects: int | None, seed: int, spread: bool = False) -> Fold:
+    """The fold with fewer people to train on, and the first share of what they have, or as many windows spread over all of it."""
+    fewer = few_subjects(fold, n_subjects, seed)
+    return spread_share(fewer, share) if spread else first_share(fewer, share)
 
 
 def of_subjects(windows: Windows, names: Sequence[str] | None) -> Windows:
@@ -63,6 +64,23 @@ def first_share(fold: Fold, share: float) -> Fold:
         f"train_share: {len(train):,} of {len(fold.train):,} training windows, the first {share:.3g} of each recording"
     )
     return replace(fold, train=train)
+
+
+def spread_share(fold: Fold, share: float) -> Fold:
+    """The fold with a `share` of each recording's training windows, evenly spaced, at least one; printed."""
+    if share == 1:
+        return fold
+    of = fold.train.recording[fold.train.locate(np.arange(len(fold.train)))[0]]
+    places = [np.flatnonzero(of == recording) for recording in np.unique(of)]
+    # the middle of as many equal stretches
+    kept = [place[_middles(len(place), max(1, round(share * len(place))))] for place in places]
+    train = fold.train.take(np.concatenate(kept))
+    print(f"train_share: {len(train):,} of {len(fold.train):,} training windows, evenly spaced in each recording")
+    return replace(fold, train=train)
+
+
+def _middles(n: int, count: int) -> Int[ndarray, "item"]:
+    return ((np.arange(count) + 0.5) * n / count).astype(np.int64)
 
 
 def _first(windows: Windows, share: float) -> Windows:

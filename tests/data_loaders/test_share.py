@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from data_loaders.splits import By, TimeBlock
-from data_loaders.splits.share import few_subjects, first_share, of_subjects
+from data_loaders.splits.share import few_subjects, first_share, of_subjects, spread_share
 from data_loaders.store import Store
 from data_loaders.windows import Tile, decode_id
 
@@ -35,6 +35,21 @@ def test_it_is_the_first_of_each_recording(store, share, capsys) -> None:
 def test_the_whole_is_the_fold_itself(store) -> None:
     fold = TimeBlock(n_folds=3, gap=1.0).folds(Tile(0.5).cut(store, (0.0, 0.5)))[0]
     assert first_share(fold, 1.0) is fold
+
+
+@pytest.mark.parametrize("share", [0.01, 0.1, 0.5])
+def test_a_spread_share_has_as_many_of_each_recording_from_all_over_it(store, share, capsys) -> None:
+    fold = TimeBlock(n_folds=3, gap=1.0).folds(Tile(0.5).cut(store, (0.0, 0.5)))[0]
+    small = spread_share(fold, share)
+    assert small.val is fold.val
+    whole, kept = (decode_id(np.sort(part.train.ids())) for part in (fold, small))
+    for recording in range(len(store)):
+        mine, all_ = (anchor[of == recording] for of, anchor in (kept, whole))
+        assert len(mine) == max(1, round(share * len(all_)))
+        assert np.isin(mine, all_).all()
+        steps = np.diff(np.searchsorted(all_, mine))
+        assert len(steps) == 0 or steps.max() - steps.min() <= 1
+    assert "evenly spaced" in capsys.readouterr().out
 
 
 @pytest.fixture(scope="module")
