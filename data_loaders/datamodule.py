@@ -45,10 +45,9 @@ class Data(lightning.LightningDataModule):
     `fields` names the stretches that a batch carries, in seconds from the anchor; `targets` what to decode (the grammar
     is in `data_loaders.targets`). Leading continuous transforms (filters, resampling) are run once over whole segments
     and kept; the others run on each window, fitted on the training part. `batch_size` counts over all ranks. To ask what
-    few labels are worth, `train_share` keeps the first part of each recording's training windows (with `train_spread` as
-    many, evenly spaced: few labels of a long recording) and `train_subjects` so many people; `subjects` names whose windows
-    are used at all. A store may lie behind an address (s3://, gs://, https://):
-    `storage_options` are fsspec's, for example {anon: true}.
+    few labels are worth, `train_share` keeps the first part of each recording's training windows (as many all over it with
+    `train_spread`), `train_subjects` so many people; `subjects` names whose windows are used at all. A store may lie behind
+    an address (s3://, gs://, https://): `storage_options` are fsspec's, for example {anon: true}.
     """
 
     def __init__(
@@ -83,8 +82,7 @@ class Data(lightning.LightningDataModule):
         self._target_texts, self._transforms = targets or [], transforms or []
         self._store_paths, self._storage_options = [store] if isinstance(store, str) else store, storage_options
         self._threads, self._depth, self._seed = threads, depth, 0
-        self.train_share, self.train_spread = train_share, train_spread
-        self.train_subjects, self._only = train_subjects, subjects
+        self._fewer, self._only = (train_share, train_subjects, train_spread), subjects
         self._ready, self._shuffled = False, None
         self._fold: Fold | None = None
         self._train: Stream | None = None
@@ -112,8 +110,7 @@ class Data(lightning.LightningDataModule):
     def use(self, fold: int, seed: int = 0) -> Fold:
         """Makes one fold current: fits the transforms on its training part and lets the leakage guard look at it."""
         self.setup()
-        fewer = less(self.folds[fold], self.train_share, self.train_subjects, seed, self.train_spread)
-        self._fold, self._fold_number, self._seed = fewer, fold, seed
+        self._fold, self._fold_number, self._seed = less(self.folds[fold], *self._fewer, seed), fold, seed
         self._train, self._resumed = None, None
         self.transforms = self._fitted(self.fold.train)
         labels = partial(self.labels, self.targets[0].name) if self.targets else None

@@ -21,7 +21,7 @@ def check_less(share: float, n_subjects: int | None) -> None:
         raise ValueError(f"train_subjects is {n_subjects}, expected at least 1")
 
 
-def less(fold: Fold, share: float, n_subjects: int | None, seed: int, spread: bool = False) -> Fold:
+def less(fold: Fold, share: float, n_subjects: int | None, spread: bool, seed: int) -> Fold:
     """The fold with fewer people to train on, and the first share of what they have, or as many windows spread over all of it."""
     fewer = few_subjects(fold, n_subjects, seed)
     return spread_share(fewer, share) if spread else first_share(fewer, share)
