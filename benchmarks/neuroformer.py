@@ -80,25 +80,29 @@ class _Again:
 def _tokens(repeats: int) -> float:
     words, events = SpikeTokenizer(N_UNITS, 0.05, 101), _events(256, 60, 0.0, 0.05)
     fast, slow = words.encode(events), _loop(words, events)
-    assert torch.equal(fast.id, slow), "both make the same tokens"
-    pairs = [(_seconds(lambda: _loop(words, events)), _seconds(lambda: words.encode(events))) for _ in range(repeats)]
+    assert torch.equal(fast.id, slow[0]), "both make the same tokens"
+    assert torch.equal(fast.step, slow[1]), "in the same bins"
+    pairs = [
+        (_seconds(lambda: _loop(words, events), 5), _seconds(lambda: words.encode(events), 100)) for _ in range(repeats)
+    ]
     print(
-        f"256 windows of 60 spikes: loop {1e3 * pairs[0][0]:.1f} ms, tensors {1e3 * pairs[0][1]:.2f} ms ({repeats} pairs)"
+        f"256 windows of 60 spikes: a loop {1e3 * pairs[0][0]:.1f} ms, tensors {1e3 * pairs[0][1]:.2f} ms ({repeats} pairs)"
     )
     return statistics.median(slow / fast for slow, fast in pairs)
 
 
-def _loop(words: SpikeTokenizer, events: Events) -> Tensor:
-    """Tokens as a loop over spikes makes them."""
-    rows = []
+def _loop(words: SpikeTokenizer, events: Events) -> tuple[Tensor, Tensor]:
+    """Units and bins of tokens as a loop over spikes makes them."""
+    ids, steps = [], []
     for channel, time_, mask in zip(events.channel.tolist(), events.time.tolist(), events.mask.tolist(), strict=True):
         spikes = sorted(
             (int(t / words.bin + 1e-4), unit) for unit, t, real in zip(channel, time_, mask, strict=True) if real
         )
-        kept = [unit for _, unit in spikes[-(words.length - 3) :]]
-        row = [words.start, *kept, words.end]
-        rows.append(row + [words.pad] * (words.length - len(row)))
-    return torch.tensor(rows)
+        kept = spikes[-(words.length - 3) :]
+        padding = words.length - len(kept) - 2
+        ids.append([words.start, *(unit for _, unit in kept), words.end, *[words.pad] * padding])
+        steps.append([0, *(step for step, _ in kept), words.step_end, *[words.step_pad] * padding])
+    return torch.tensor(ids), torch.tensor(steps)
 
 
 def _events(n: int, spikes: int, start: float, stop: float) -> Events:
@@ -114,10 +118,12 @@ def _batch(past: Events) -> Batch:
     return Batch(None, torch.ones(n), torch.zeros(n, 0, 3), none, none, ids, ids, ids, ids, events=fields)
 
 
-def _seconds(run: Callable[[], Written | SpikeTokens | Tensor]) -> float:
+def _seconds(run: Callable[[], Written | SpikeTokens | tuple[Tensor, Tensor]], calls: int = 1) -> float:
+    """Seconds of a call, the mean of several where one is too short to be timed."""
     start = time.perf_counter()
-    run()
-    return time.perf_counter() - start
+    for _ in range(calls):
+        run()
+    return (time.perf_counter() - start) / calls
 
 
 if __name__ == "__main__":

@@ -84,8 +84,8 @@ class Bytes(ABC):
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:
         """All rows of a dataset, read-only: for searching in spike times and for short streams, never for signals."""
 
-    def prefetch(self, stretches: Sequence[Stretch]) -> None:  # noqa: B027  (see `looks_ahead`)
-        """Says what will be read soon, in this order, so that many requests can be under way at once."""
+    def prefetch(self, file: str, size: int, extent: Extent, starts: ndarray, stops: ndarray) -> None:  # noqa: B027  (see `looks_ahead`)
+        """Says that rows [start, stop) of a dataset will be read soon, so that many requests can be under way at once."""
 
 
 class Local(Bytes):

@@ -75,24 +75,24 @@ class Gather:
         return self.store.content.looks_ahead
 
     def announce(self, positions: Int[ndarray, "view item"]) -> None:
-        """Asks for the bytes of a batch that will be read soon."""
-        self.store.content.prefetch(self.stretches(positions))
-
-    def stretches(self, positions: Int[ndarray, "view item"]) -> list[Stretch]:
-        """The bytes of the signal that a batch will read: what a bucket fetches ahead."""
+        """Asks for the bytes of the signal that a batch will read soon."""
         if "signal" not in self.fields or self._counts:
-            return []
+            return
         run, anchor = self.windows.locate(positions.reshape(-1))
-        where = zip(self.windows.recording[run].tolist(), anchor.tolist(), strict=True)
-        return [self._stretch(self.plan(recording), at) for recording, at in where]
+        rows = Drawn(self.windows.recording[run], anchor, self.plan)
+        for number, plan in enumerate(rows.plans):
+            self._expect(plan, anchor[rows.of == number])
 
-    def _stretch(self, plan: Plan, anchor: int) -> Stretch:
-        start, entry = anchor + plan.first, plan.entry
-        if plan.extent is not None and plan.n_times and 0 <= start <= plan.total - plan.n_times:
-            return Stretch(entry.file, entry.size, plan.extent, start, start + plan.n_times)
-        # of a length of its own, or an error that says where the recording ends
-        reach = fields.reach(entry, self.fields["signal"], anchor)
-        return self.store.stretch(plan.recording, "signal", *reach)
+    def _expect(self, plan: Plan, anchors: Int[ndarray, "row"]) -> None:
+        start, entry, content = anchors + plan.first, plan.entry, self.store.content
+        if plan.extent is not None and plan.n_times and start.min() >= 0 and start.max() <= plan.total - plan.n_times:
+            return content.prefetch(entry.file, entry.size, plan.extent, start, start + plan.n_times)
+        # of lengths of their own, or an error that says where the recording ends
+        for at in anchors.tolist():
+            reach = fields.reach(entry, self.fields["signal"], at)
+            file, size, extent, first, last = self.store.stretch(plan.recording, "signal", *reach)
+            content.prefetch(file, size, extent, np.array([first]), np.array([last]))
+        return None
 
     @cached_property
     def plan(self) -> Callable[[int], Plan]:

@@ -51,17 +51,13 @@ class _Parts(Bytes):
         content, own = self._at(file)
         return content.whole(own, size, extent)
 
-    def prefetch(self, stretches: Sequence[Stretch]) -> None:
-        for number, content in enumerate(self._content):
-            content.prefetch(
-                [s._replace(file=self._at(s.file)[1]) for s in stretches if self._number(s.file) == number]
-            )
+    def prefetch(self, file: str, size: int, extent: Extent, starts: ndarray, stops: ndarray) -> None:
+        content, own = self._at(file)
+        content.prefetch(own, size, extent, starts, stops)
 
     def _at(self, file: str) -> tuple[Bytes, str]:
-        return self._content[self._number(file)], file.partition("/")[2]
-
-    def _number(self, file: str) -> int:
-        return int(file.partition("/")[0])
+        number, _, own = file.partition("/")
+        return self._content[int(number)], own
 
 
 def _catalog(store: Store, number: int) -> pa.Table:

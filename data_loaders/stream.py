@@ -14,11 +14,9 @@ import torch
 from jaxtyping import Int
 from numpy import ndarray
 
+from data_loaders.announced import Announced
 from data_loaders.contracts import Batch
 from data_loaders.samplers.base import Sampler
-
-# batches that are announced before they are gathered: enough to keep all connections busy, and nothing but disk
-_FAR = 16
 
 
 class Stream:
@@ -79,38 +77,23 @@ class Stream:
 
     def _ahead(self, steps: Iterator[int]) -> Iterator[Batch]:
         """Batches in order, while threads gather the next `depth`."""
+        # a gather that reads from far away says so
+        far = getattr(self.gather, "looks_ahead", False)
+        batch = self._announced().batch if far else self.batch
         with ThreadPoolExecutor(self._threads, "gather", initializer=_same_device()) as pool:
-            announced = self._announced(steps, pool)
-            ahead = deque(pool.submit(self.batch, step) for step in islice(announced, self._depth))
+            ahead = deque(pool.submit(batch, step) for step in islice(steps, self._depth))
             try:
                 while ahead:
-                    batch = ahead.popleft().result()
-                    ahead.extend(pool.submit(self.batch, step) for step in islice(announced, 1))
-                    yield batch
-                    del batch
+                    done = ahead.popleft().result()
+                    ahead.extend(pool.submit(batch, step) for step in islice(steps, 1))
+                    yield done
+                    del done
             finally:
                 for future in ahead:
                     future.cancel()
 
-    def _announced(self, steps: Iterator[int], pool: ThreadPoolExecutor) -> Iterator[int]:
-        """The same steps; where bytes come from far away, what later ones will read is asked for by now."""
-        # a gather that reads from far away says so
-        far = getattr(self.gather, "looks_ahead", False)
-        announce = getattr(self.gather, "announce", None) if far else None
-        if announce is None:
-            yield from steps
-            return
-        announced: deque[int] = deque()
-        for step in steps:
-            # by the threads that gather: the one that trains would have to share Python's lock with them
-            pool.submit(self._announce, announce, step)
-            announced.append(step)
-            if len(announced) > _FAR:
-                yield announced.popleft()
-        yield from announced
-
-    def _announce(self, announce: Callable[..., None], step: int) -> None:
-        announce(self._share(step)[0])
+    def _announced(self) -> Announced:
+        return Announced(self.gather, self._share, self._step, len(self) if self.once else None)
 
     def batch(self, step: int) -> Batch:
         """This rank's part of the batch of a step."""

@@ -63,20 +63,22 @@ class Remote(Bytes):
 
     def read_all(self, file: str, size: int, extent: Extent, starts: Sequence[int], outs: Sequence[ndarray]) -> None:
         layout = self._layout(file, size, extent)
+        blocks, rows, row_bytes = layout.blocks or self._blocks(layout), layout.rows, layout.row_bytes
+        # looked up once for all windows in a block: between two reads, threads wait for each other
+        opened: dict[int, Descriptor] = {}
         for start, out in zip(starts, outs, strict=True):
-            if out.size:
-                self._fill(layout, layout.blocks or self._blocks(layout), start, out)
+            first, skipped = divmod(start, rows)
+            if skipped + len(out) > rows:
+                self._across(layout, blocks, start, out)
+            elif out.size:
+                held = opened.get(first) or opened.setdefault(first, self._file(blocks[first : first + 1]))
+                os.preadv(held.number, [out.data], skipped * row_bytes)
 
-    def _fill(self, layout: _Layout, blocks: Sequence[Block], start: int, out: ndarray) -> None:
+    def _across(self, layout: _Layout, blocks: Sequence[Block], start: int, out: ndarray) -> None:
+        """A stretch that lies in several blocks."""
         rows, stop = layout.rows, start + len(out)
-        first, skipped = divmod(start, rows)
-        if stop <= (first + 1) * rows:
-            # one block, which is nearly always open
-            opened = self._opened.get(blocks[first]) or self._file(blocks[first : first + 1])
-            os.preadv(opened.number, [out.data], skipped * layout.row_bytes)
-            return
         last = (stop - 1) // rows
-        for index in range(first, last + 1):
+        for index in range(start // rows, last + 1):
             low, high = max(start, index * rows), min(stop, (index + 1) * rows)
             target: Any = out[low - start : high - start]
             opened = self._file(blocks[index : min(last + 1, index + self._ahead)])
@@ -85,15 +87,13 @@ class Remote(Bytes):
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:
         return self._map(file, size, extent) if extent.n_bytes else np.zeros(extent.shape, extent.dtype)
 
-    def prefetch(self, stretches: Sequence[Stretch]) -> None:
-        wanted: dict[_Layout, set[int]] = {}
-        for file, size, extent, start, stop in stretches:
-            layout = self._layout(file, size, extent)
-            first, numbers = start // layout.rows, wanted.get(layout) or wanted.setdefault(layout, set())
-            numbers.add(first)
-            numbers.update(range(first + 1, -(-stop // layout.rows)))
-        for layout, numbers in wanted.items():
-            self._expect(layout, numbers)
+    def prefetch(self, file: str, size: int, extent: Extent, starts: ndarray, stops: ndarray) -> None:
+        layout = self._layout(file, size, extent)
+        first, last = starts // layout.rows, np.maximum(stops - 1, starts) // layout.rows
+        numbers = {*first.tolist(), *last.tolist()}
+        if (last - first).max(initial=0) > 1:
+            numbers.update(n for low, high in zip(first, last, strict=True) for n in range(int(low), int(high)))
+        self._expect(layout, numbers)
 
     def _expect(self, layout: _Layout, numbers: set[int]) -> None:
         """Asks for blocks of a dataset; where their checksums are not here yet, for these, and at once for what they name."""

@@ -173,7 +173,7 @@ class Far:
         self.near, self.log = near, []
 
     def announce(self, positions: np.ndarray) -> None:
-        self.log.append(("announced", int(positions[0, 0])))
+        self.log.extend(("announced", int(position)) for position in positions[0])
 
     def __call__(self, positions: np.ndarray, place: np.ndarray) -> Batch:
         self.log.append(("gathered", int(positions[0, 0])))

@@ -135,7 +135,8 @@ def test_only_the_blocks_of_a_window_are_read(folder: Path, serve: Serve) -> Non
 def test_what_is_prefetched_is_not_asked_for_again(folder: Path, serve: Serve) -> None:
     server = serve(folder, delay=0.05)
     store = Store(f"{server.address}/store")
-    store.content.prefetch([store.stretch(0, "signal", 0, 100), store.stretch(0, "signal", 9000, 9100)])
+    file, size, extent, *_ = store.stretch(0, "signal", 0, 100)
+    store.content.prefetch(file, size, extent, np.array([0, 9000]), np.array([100, 9100]))
     # the checksums, and at once what they name, without being asked again
     until = time.monotonic() + 20
     while sum(path.endswith("sub-01.h5") for path, _ in server.requests) < 3 and time.monotonic() < until:
