@@ -117,7 +117,8 @@ def one_rank(rank: int, folder: str) -> None:
 
 
 def test_two_ranks_find_the_gradient_of_one(tmp_path: Path) -> None:
-    mp.start_processes(one_rank, (str(tmp_path),), nprocs=2, start_method="fork")
+    # a fork of a process whose threads have computed can hang
+    mp.start_processes(one_rank, (str(tmp_path),), nprocs=2, start_method="spawn")
     weight = torch.linspace(-1, 1, 9).reshape(3, 3).double().requires_grad_(True)
     whole = info_nce(*(F.normalize(matrix(p) @ weight, dim=1) for p in (0.0, 0.5, 1.0))).total
     whole.backward()
