@@ -90,13 +90,26 @@ class SpikeEncoder(Encoder):
     current: SpikeTokenizer
     past: SpikeTokenizer
 
+    def _name_tokens(self, n_units: int, past: tuple[float, int], current: tuple[float, int], bin: float) -> None:
+        """Makes the vocabularies of two windows of so many seconds, and so many tokens at most; they share their bins."""
+        longest = max(past[0], current[0])
+        self.past, self.current = (
+            SpikeTokenizer(n_units, seconds, block + 1, bin, longest) for seconds, block in (past, current)
+        )
+
+    def forward(self, batch: Batch) -> Tokens:
+        tokens = self._trimmed(self.read(batch))
+        ids, steps = tokens.id[:, :-1], tokens.step[:, :-1]
+        embedding = self.decode(ids, steps, batch.session_id, self.context(batch))
+        return Tokens(embedding, tokens.mask[:, :-1], steps.clamp(max=self.current.n_bins) * self.current.bin)
+
     @abstractmethod
     def context(self, batch: Batch) -> Context:
         """What does not depend on the current window's spikes."""
 
-    @abstractmethod
     def new_state(self, batch_size: int) -> State:
         """The state before the first token of a window."""
+        return State()
 
     @abstractmethod
     def decode(
@@ -112,6 +125,14 @@ class SpikeEncoder(Encoder):
     def read(self, batch: Batch) -> SpikeTokens:
         """The tokens of the current window, one more than `decode` takes: the last is only ever predicted."""
         return self.current.encode(take_events(batch, "current"))
+
+    def recall(self, batch: Batch) -> SpikeTokens:
+        """The tokens of the past, END behind the last spike of each."""
+        return self._trimmed(self.past.encode(take_events(batch, "past"), -self.past.seconds))
+
+    def _trimmed(self, tokens: SpikeTokens) -> SpikeTokens:
+        """What nobody looks at is not computed."""
+        return tokens.trimmed()
 
 
 def take_events(batch: Batch, name: str) -> Events:

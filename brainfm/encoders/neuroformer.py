@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from typing import Literal
 
 import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from brainfm.encoders.base import Context, SpikeEncoder, State, take_events
+from brainfm.encoders.base import Context, SpikeEncoder, State
 from brainfm.nn.decoder import Cache, DecoderBlock, Memory
 from brainfm.nn.projectors import Projected, Projector, time_network
-from brainfm.nn.spike_tokens import SpikeTokenizer, SpikeTokens
+from brainfm.nn.spike_tokens import SpikeTokens
 from brainfm.nn.units import UnitTable
 from data_loaders.contracts import Batch, Events, Sampled, Tokens
 
@@ -25,8 +26,8 @@ class Neuroformer(SpikeEncoder):
     `state_layers` of causal attention among current spikes, `history_layers` that look at the past, each projector's own,
     and `state_layers` more among current spikes. The cost grows linearly with the number of modalities and of their tokens.
 
-    `n_units` and `set_of` come from the data: sessions have units of their own. A field that a batch lacks is skipped, so
-    a modality may be dropped. `unit_std` is the spread of the units' first vectors: at 0.02, the paper's, times drown
+    `n_units` and `set_of` come from the data: sessions have units of their own. A field that a batch lacks is skipped
+    and told of once, so a modality may be dropped. `unit_std` is the spread of the units' first vectors: at 0.02, the paper's, times drown
     them, and for a thousand steps a small model hardly sees who fired (docs/log.md, 2026-11-24). `compat="paper"` restores
     what the released code does and should not: padding in the past is looked at, a frame has no place, and a layer norm
     that nothing uses is kept for its weights.
@@ -54,9 +55,7 @@ class Neuroformer(SpikeEncoder):
     ) -> None:
         super().__init__()
         self.dim, self.n_heads, self.compat, self.widest = dim, n_heads, compat, max(n_units)
-        longest = max(past_seconds, current_seconds)
-        self.current = SpikeTokenizer(self.widest, current_seconds, block + 1, bin, longest)
-        self.past = SpikeTokenizer(self.widest, past_seconds, past_block + 1, bin, longest)
+        self._name_tokens(self.widest, (past_seconds, past_block), (current_seconds, block), bin)
         self.position, self.past_position = (nn.Parameter(torch.zeros(1, n, dim)) for n in (block, past_block))
         self.units = UnitTable(n_units, dim, set_of, unit_metadata)
         nn.init.normal_(self.units.weight, std=unit_std)
@@ -64,6 +63,7 @@ class Neuroformer(SpikeEncoder):
         self.dropout = nn.Dropout(dropout)
         self.projectors = nn.ModuleDict(dict(modalities or {}))
         _check_widths(self.projectors, dim)
+        self._missed: set[str] = set()
 
         def blocks(n: int) -> nn.ModuleList:
             return nn.ModuleList([DecoderBlock(dim, n_heads, dropout) for _ in range(n)])
@@ -76,12 +76,9 @@ class Neuroformer(SpikeEncoder):
             part.apply(_init)
 
     def forward(self, batch: Batch) -> Tokens:
-        tokens = self._trimmed(self.read(batch))
-        ids, steps = tokens.id[:, :-1], tokens.step[:, :-1]
-        embedding = self.decode(ids, steps, batch.session_id, self.context(batch))
+        found = super().forward(batch)
         # in the paper's code means are taken over padding too
-        mask = torch.ones_like(tokens.mask[:, :-1]) if self.compat == "paper" else tokens.mask[:, :-1]
-        return Tokens(embedding, mask, steps.clamp(max=self.current.n_bins) * self.current.bin)
+        return replace(found, mask=torch.ones_like(found.mask)) if self.compat == "paper" else found
 
     def context(self, batch: Batch) -> Context:
         tokens = self.recall(batch)
@@ -91,15 +88,17 @@ class Neuroformer(SpikeEncoder):
         pooled = {}
         for name in self.projectors:
             field = _field(batch, name)
-            if field is not None:
-                features, mask = self._projected(name, field, batch)
-                found[name] = [block.attention.remember(features, mask) for block in _stack(self.looking[name])]
-                pooled[name] = Tokens(features, mask).pooled()
+            if field is None:
+                self._tell_missing(name, batch)
+                continue
+            features, mask = self._projected(name, field, batch)
+            found[name] = [block.attention.remember(features, mask) for block in _stack(self.looking[name])]
+            pooled[name] = Tokens(features, mask).pooled()
         return Context(found, pooled)
 
     def recall(self, batch: Batch) -> SpikeTokens:
         """The tokens of the past that layers look at."""
-        return self._trimmed(self.past.encode(take_events(batch, "past"), -self.past.seconds)).first(-1)
+        return super().recall(batch).first(-1)
 
     def decode(
         self,
@@ -132,6 +131,14 @@ class Neuroformer(SpikeEncoder):
     def _trimmed(self, tokens: SpikeTokens) -> SpikeTokens:
         """What nobody looks at is not computed; in the paper's code it is looked at."""
         return tokens if self.compat == "paper" else tokens.trimmed()
+
+    def _tell_missing(self, name: str, batch: Batch) -> None:
+        if name not in self._missed:
+            self._missed.add(name)
+            there = sorted([*batch.streams, *batch.events])
+            print(
+                f"Neuroformer: nothing is seen of {name}, the batch has {there} (told once): a field of that name brings it"
+            )
 
     def _causal(self, block: DecoderBlock, x: Tensor, cache: Cache | None) -> Tensor:
         """A block among current spikes; with a cache the new ones look at all that were."""

@@ -7,11 +7,10 @@ from collections.abc import Sequence
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from brainfm.encoders.base import Context, SpikeEncoder, State, take_events
+from brainfm.encoders.base import Context, SpikeEncoder, State
 from brainfm.nn.projectors import time_network
-from brainfm.nn.spike_tokens import SpikeTokenizer
 from brainfm.nn.units import UnitTable
-from data_loaders.contracts import Batch, Tokens
+from data_loaders.contracts import Batch
 
 
 class SpikeGRU(SpikeEncoder):
@@ -37,24 +36,16 @@ class SpikeGRU(SpikeEncoder):
     ) -> None:
         super().__init__()
         self.dim, self.n_layers = dim, n_layers
-        longest = max(past_seconds, current_seconds)
-        self.current = SpikeTokenizer(max(n_units), current_seconds, block + 1, bin, longest)
-        self.past = SpikeTokenizer(max(n_units), past_seconds, past_block + 1, bin, longest)
+        self._name_tokens(max(n_units), (past_seconds, past_block), (current_seconds, block), bin)
         self.units, self.dropout = UnitTable(n_units, dim, set_of), nn.Dropout(dropout)
         nn.init.normal_(self.units.weight, std=unit_std)
         self.time, self.past_time = time_network(dim, dropout), time_network(dim, dropout)
         inside = dropout if n_layers > 1 else 0.0
         self.reader, self.writer = (nn.GRU(dim, dim, n_layers, batch_first=True, dropout=inside) for _ in range(2))
 
-    def forward(self, batch: Batch) -> Tokens:
-        tokens = self.read(batch).trimmed()
-        ids, steps = tokens.id[:, :-1], tokens.step[:, :-1]
-        embedding = self.decode(ids, steps, batch.session_id, self.context(batch))
-        return Tokens(embedding, tokens.mask[:, :-1], steps.clamp(max=self.current.n_bins) * self.current.bin)
-
     def context(self, batch: Batch) -> Context:
         """The state behind the last spike of the past, all layers in one vector."""
-        tokens = self.past.encode(take_events(batch, "past"), -self.past.seconds).trimmed()
+        tokens = self.recall(batch)
         x = self._embedded(tokens.id, tokens.step, batch.session_id, self.past_time)
         lengths = (tokens.mask.sum(1) - 1).cpu()  # to the last spike, END says nothing
         packed = nn.utils.rnn.pack_padded_sequence(x, lengths, batch_first=True, enforce_sorted=False)
@@ -74,9 +65,6 @@ class SpikeGRU(SpikeEncoder):
         x, after = self.writer(x, state.kept[0] if state.kept else first)
         state.n, state.kept = state.n + ids.shape[1], [after]
         return self.dropout(x)
-
-    def new_state(self, batch_size: int) -> State:
-        return State()
 
     def _embedded(self, ids: Tensor, steps: Tensor, session_id: Tensor, time: nn.Module) -> Tensor:
         unit = self.units.embed(ids, session_id)

@@ -8,11 +8,10 @@ import torch
 from jaxtyping import Float, Int
 from torch import Tensor, nn
 
-from brainfm.encoders.base import Context, SpikeEncoder, State, take_events
+from brainfm.encoders.base import Context, SpikeEncoder, State
 from brainfm.nn.projectors import time_network
-from brainfm.nn.spike_tokens import SpikeTokenizer
 from brainfm.nn.units import UnitTable
-from data_loaders.contracts import Batch, Tokens
+from data_loaders.contracts import Batch
 
 _SPANS = 4  # the past is summed in as many spans, equally long
 
@@ -41,9 +40,7 @@ class SpikeMLP(SpikeEncoder):
     ) -> None:
         super().__init__()
         self.dim = dim
-        longest = max(past_seconds, current_seconds)
-        self.current = SpikeTokenizer(max(n_units), current_seconds, block + 1, bin, longest)
-        self.past = SpikeTokenizer(max(n_units), past_seconds, past_block + 1, bin, longest)
+        self._name_tokens(max(n_units), (past_seconds, past_block), (current_seconds, block), bin)
         self.units, self.time = UnitTable(n_units, dim, set_of), time_network(dim, dropout)
         nn.init.normal_(self.units.weight, std=unit_std)
         wide = (_SPANS + 2) * dim
@@ -52,15 +49,9 @@ class SpikeMLP(SpikeEncoder):
             nn.LayerNorm(wide), nn.Linear(wide, dim), nn.GELU(), nn.Dropout(dropout), *(part for one in hidden for part in one)
         )  # fmt: skip
 
-    def forward(self, batch: Batch) -> Tokens:
-        tokens = self.read(batch).trimmed()
-        ids, steps = tokens.id[:, :-1], tokens.step[:, :-1]
-        embedding = self.decode(ids, steps, batch.session_id, self.context(batch))
-        return Tokens(embedding, tokens.mask[:, :-1], steps.clamp(max=self.current.n_bins) * self.current.bin)
-
     def context(self, batch: Batch) -> Context:
         """The sums over spans, one after another."""
-        tokens = self.past.encode(take_events(batch, "past"), -self.past.seconds).trimmed()
+        tokens = self.recall(batch)
         spike = tokens.id < self.past.n_units
         span = torch.where(spike, tokens.step * _SPANS // self.past.n_bins, -1)
         x = self.units.embed(tokens.id, batch.session_id)
@@ -82,6 +73,3 @@ class SpikeMLP(SpikeEncoder):
         before = context.pooled["past"][:, None].expand(-1, ids.shape[1], -1)
         state.n, state.kept = state.n + ids.shape[1], [so_far[:, -1:]]
         return self.network(torch.cat([before, so_far, last], -1))
-
-    def new_state(self, batch_size: int) -> State:
-        return State()

@@ -40,8 +40,7 @@ class BandedRidge(ClosedForm):
         gap: int = 5,
         seed: int = 0,
     ) -> None:
-        size = (n_chans or 0) * (n_times or 1) if output == "signal" else n_outputs
-        super().__init__(encoder, size, output, n_subjects if per == "subject" else None)
+        super().__init__(encoder, output, n_chans, n_times, n_outputs, n_subjects if per == "subject" else None)
         self.alphas, self.n_iter, self.n_folds, self.gap, self.seed = alphas or list(ALPHAS), n_iter, n_folds, gap, seed
         self.bands = np.cumsum(list(encoder.widths.values()))[:-1].tolist()
 

@@ -48,8 +48,17 @@ class ClosedForm(Objective, ABC):
     alpha: Tensor
     fitted: Tensor
 
-    def __init__(self, encoder: Encoder, size: int | None, output: str, n_subjects: int | None) -> None:
+    def __init__(
+        self,
+        encoder: Encoder,
+        output: str,
+        n_chans: int | None,
+        n_times: int | None,
+        n_outputs: int | None,
+        n_subjects: int | None,
+    ) -> None:
         super().__init__(encoder)
+        size = (n_chans or 0) * (n_times or 1) if output == "signal" else n_outputs
         if not size:
             raise ValueError(f"the data have no {output!r}: add it to data.fields (signal) or data.targets")
         self.output, self.per_subject = output, n_subjects is not None

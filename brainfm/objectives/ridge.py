@@ -41,8 +41,7 @@ class Ridge(ClosedForm):
         gap: int = 5,
         chunk: int | None = None,
     ) -> None:
-        size = (n_chans or 0) * (n_times or 1) if output == "signal" else n_outputs
-        super().__init__(encoder, size, output, n_subjects if per == "subject" else None)
+        super().__init__(encoder, output, n_chans, n_times, n_outputs, n_subjects if per == "subject" else None)
         grid = list(ALPHAS) if alphas is None else alphas
         grid = [alpha**2 for alpha in grid] if convention == "root" else grid
         self.inner = Inner(grid, n_folds, gap, chunk, RidgeOptions(scoring, shared))

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from itertools import zip_longest
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pandas as pd
 
 from brainfm import checkpoints
@@ -34,11 +36,28 @@ def predict_elsewhere(
     for number in checked(fold, len(list(path.glob(f"fold-*/{checkpoints.MANIFEST}")))):
         folder = path / f"fold-{number}"
         data.transforms = relearned(fresh, checkpoints.load_transforms(folder))
-        objective = checkpoints.load(checkpoints.built(checkpoints.read_manifest(folder)["objective"]), folder)
+        manifest = checkpoints.read_manifest(folder)
+        objective = checkpoints.load(checkpoints.built(manifest["objective"]), folder)
+        if not tables:
+            _tell_other_channels(data, manifest.get("ch_names"))
         found = table(folder, objective, data, data.windows, Training(**recipe["trainer"]))
         tables.append(found.assign(fold=number))
     stem = f"{Path(PREDICTIONS).stem}-{Path(store).name}"
     return save(pd.concat(tables, ignore_index=True), RunFolder(out or path), stem)
+
+
+def _tell_other_channels(data: Data, trained: Sequence[str] | None) -> None:
+    """Says where as many channels are others than those of training: nothing else would notice."""
+    if trained is None:
+        return
+    gather, recordings = data.gather(data.windows), np.unique(data.windows.recording).tolist()
+    others = [names for r in recordings if (names := list(gather.infos(r)[-1].ch_names)) != list(trained)]
+    if others:
+        found, meant = next(pair for pair in zip_longest(others[0], trained) if pair[0] != pair[1])
+        print(
+            f"{data.store.path}: {len(others)} of {len(recordings)} recordings have other channels than the training part, or "
+            f"in another order, the first is {found} where {meant} was: pick them unless they are the same sensors"
+        )
 
 
 def _opened(part: Mapping[str, Any], store: str | Path) -> Data:

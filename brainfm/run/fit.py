@@ -150,7 +150,9 @@ def _manifest(recipe: Recipe, objective: Objective, number: int, best: Mapping[s
     if recipe.init_from is not None:
         before = checkpoints.read_manifest(checkpoints.resolve(recipe.init_from, number))["trained_on"]
         seen = leakage.also_trained_on(seen, before)
+    facts = data.facts()
     return {
+        "ch_names": facts.get("ch_names") if facts.get("same_channels") else None,
         "recipe": plain(recipe.resolved), "objective": _complete(recipe, objective),
         "fold": number, "fold_name": data.fold.name, "seed": recipe.seed, "best": dict(best),
         "trained_on": seen, "flags": [asdict(flag) for flag in data.flags],

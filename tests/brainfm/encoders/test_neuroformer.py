@@ -147,6 +147,17 @@ def test_every_modality_counts_and_may_be_missing(spikes) -> None:
         assert (encoder(replace(batch, **without)).embedding - whole).abs().max() > 1e-4
 
 
+def test_a_modality_that_the_batch_lacks_is_told_of_once(spikes, capsys) -> None:
+    encoder = small(modalities={"frames": Values(3, dim=16, layers=1)})
+    batch = spikes.batch(spikes.random(0, 2, 9, -0.15, 0.0), spikes.random(1, 2, 9, 0.0, 0.05))
+    for _ in range(2):
+        encoder(batch)
+    told = [line for line in capsys.readouterr().out.splitlines() if "nothing is seen of frames" in line]
+    assert told == [
+        "Neuroformer: nothing is seen of frames, the batch has ['current', 'past'] (told once): a field of that name brings it"
+    ]
+
+
 def test_the_signal_of_a_recording_is_a_modality_like_a_stream(spikes) -> None:
     encoder = small(modalities={"signal": Values(3, dim=16, layers=1), "traces": Values(3, dim=16, layers=1)})
     encoder.projectors["traces"], encoder.looking["traces"] = encoder.projectors["signal"], encoder.looking["signal"]

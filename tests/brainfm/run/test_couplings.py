@@ -7,49 +7,23 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from brainfm.cli import main
 from brainfm.run.couplings import GUESSES, scored
 from data_loaders.store import Store
 from data_loaders.studies.spiking_network import hub_network, simulate
 from data_loaders.unit_sets import known_connections
-from data_loaders.writer import Writer
+from tests.brainfm.run.spike_runs import fitted
 
-RECIPE = """
-data:
-  class_path: data_loaders.datamodule.Data
-  init_args:
-    windows: {class_path: data_loaders.windows.Tile, init_args: {stride: 0.05}}
-    fields:
-      past: {source: spikes, start: -0.05, stop: 0.0}
-      current: {source: spikes, start: 0.0, stop: 0.05}
-    split: {class_path: data_loaders.splits.TimeBlock, init_args: {n_folds: 2, gap: 0.2}}
-    batch_size: 64
-encoder:
-  class_path: brainfm.encoders.neuroformer.Neuroformer
-  init_args: {dim: 16, n_heads: 2, state_layers: 1, history_layers: 1, past_seconds: 0.05, block: 32, past_block: 32}
-objective: {class_path: brainfm.objectives.spike_prediction.SpikePrediction}
-optimizer: {class_path: torch.optim.AdamW, init_args: {lr: 0.003}}
-trainer: {max_steps: 5, accelerator: cpu}
-seed: 0
-"""
 NETWORKS = {size: hub_network(size, n_hubs=1, share=0.5, weight=2.0, seed=size) for size in (8, 6)}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("couplings")
-    with Writer(folder / "store") as writer:
-        for seed, network in NETWORKS.items():
-            writer.write(simulate(network, seconds=5.0, trials=12, seed=seed))
-    recipe = yaml.safe_load(RECIPE)
-    recipe["data"]["init_args"]["store"] = str(folder / "store")
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert main(["fit", "--config", "recipe.yaml", "--name", "network"]) == 0
-    return folder / "runs" / "network"
+    made = (simulate(network, seconds=5.0, trials=12, seed=seed) for seed, network in NETWORKS.items())
+    sizes = {"encoder.init_args.block": 32, "encoder.init_args.past_block": 32, "data.init_args.batch_size": 64}
+    learning = {"optimizer.init_args.lr": 0.003, "trainer.max_steps": 5}
+    return fitted(tmp_path_factory.mktemp("couplings"), made, sizes | learning)
 
 
 def test_a_store_keeps_who_drives_whom(run) -> None:

@@ -7,53 +7,24 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
-import yaml
 
 from brainfm.cli import main
 from data_loaders.studies.spiking_network import driven, random_network, simulate
-from data_loaders.writer import Writer
+from tests.brainfm.run.spike_runs import fitted
 
-RECIPE = """
-data:
-  class_path: data_loaders.datamodule.Data
-  init_args:
-    windows: {class_path: data_loaders.windows.Tile, init_args: {stride: 0.05}}
-    fields:
-      past: {source: spikes, start: -0.05, stop: 0.0}
-      current: {source: spikes, start: 0.0, stop: 0.05}
-      stimulus: {source: stimulus, start: 0.0, stop: 0.06}
-    split: {class_path: data_loaders.splits.TimeBlock, init_args: {n_folds: 2, gap: 0.2}}
-    batch_size: 32
-encoder:
-  class_path: brainfm.encoders.neuroformer.Neuroformer
-  init_args:
-    dim: 16
-    n_heads: 2
-    state_layers: 1
-    history_layers: 1
-    past_seconds: 0.05
-    block: 16
-    past_block: 16
-    modalities: {stimulus: {class_path: brainfm.nn.projectors.Values, init_args: {n_features: 4, dim: 16, layers: 1}}}
-objective: {class_path: brainfm.objectives.spike_prediction.SpikePrediction}
-optimizer: {class_path: torch.optim.AdamW, init_args: {lr: 0.02}}
-trainer: {max_steps: 20, accelerator: cpu}
-seed: 0
-"""
+VALUES = {"class_path": "brainfm.nn.projectors.Values", "init_args": {"n_features": 4, "dim": 16, "layers": 1}}
 
 
 @pytest.fixture(scope="module")
 def run(tmp_path_factory) -> Path:
-    folder = tmp_path_factory.mktemp("generate")
-    with Writer(folder / "store") as writer:
-        writer.write(simulate(driven(random_network(8, share=0.1), gain=0.3), seconds=3.0, trials=4))
-    recipe = yaml.safe_load(RECIPE)
-    recipe["data"]["init_args"]["store"] = str(folder / "store")
-    (folder / "recipe.yaml").write_text(yaml.safe_dump(recipe))
-    with pytest.MonkeyPatch.context() as patch:
-        patch.chdir(folder)
-        assert main(["fit", "--config", "recipe.yaml", "--name", "spikes"]) == 0
-    return next((folder / "runs").iterdir())
+    made = [simulate(driven(random_network(8, share=0.1), gain=0.3), seconds=3.0, trials=4)]
+    stimulus = {
+        "data.init_args.fields.stimulus": {"source": "stimulus", "start": 0.0, "stop": 0.06},
+        "encoder.init_args.modalities": {"stimulus": VALUES},
+    }
+    sizes = {"encoder.init_args.block": 16, "encoder.init_args.past_block": 16, "data.init_args.batch_size": 32}
+    learning = {"optimizer.init_args.lr": 0.02, "trainer.max_steps": 20}
+    return fitted(tmp_path_factory.mktemp("generate"), made, stimulus | sizes | learning)
 
 
 def written(run: Path, *flags: str) -> pd.DataFrame:

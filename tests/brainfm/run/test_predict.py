@@ -16,6 +16,7 @@ from brainfm.cli import main
 from brainfm.run.elsewhere import predict_elsewhere
 from brainfm.run.fit import fit
 from brainfm.run.predict import evaluate, predict
+from data_loaders.store import Store
 
 
 @pytest.fixture(scope="module")
@@ -97,6 +98,16 @@ def test_other_recordings_need_the_weights_and_not_the_training_data(run, other_
     pd.testing.assert_frame_equal(predict_elsewhere(far, other_store, out=tmp_path), expected, rtol=0, atol=0)
     assert (tmp_path / "predictions-other.parquet").exists()
     assert not (far / "predictions-other.parquet").exists()
+
+
+def test_channels_that_are_not_those_of_training_are_told(run, other_store, tmp_path, capsys):
+    predict_elsewhere(run, other_store, fold=0, out=tmp_path)
+    assert "other channels" not in capsys.readouterr().out
+    X = np.random.default_rng(0).standard_normal((12, 3, 100)) * 1e-5
+    names = Store(other_store).entry(0).ch_names
+    Store.from_arrays(tmp_path / "turned", X, sfreq=100.0, subjects=["z"] * 12, ch_names=names[::-1])
+    predict_elsewhere(run, tmp_path / "turned", fold=0, out=tmp_path)
+    assert f"the first is {names[2]} where {names[0]} was" in capsys.readouterr().out
 
 
 def test_the_saved_transforms_are_those_that_are_used(copied):
