@@ -2,18 +2,24 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import re
 from collections.abc import Mapping
+from functools import cache
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 from urllib.parse import quote
 
-from fsspec import AbstractFileSystem, available_protocols, filesystem
+from fsspec import AbstractFileSystem, available_protocols, get_filesystem_class
 
 _HERE = ("file", "local")
+_GOOGLE = ("gs", "gcs")
 # what a protocol needs beside fsspec, as pip names it
 _EXTRAS = {"s3": "brainfm[s3]", "s3a": "brainfm[s3]", "gs": "brainfm[gs]", "gcs": "brainfm[gs]"}
+# words by which gcsfs is told where credentials lie: no secrets, unlike every other token
+_WHERE = ("anon", "cloud", "google_default", "cache", "browser")
 
 
 def is_remote(place: str | Path) -> bool:
@@ -50,19 +56,50 @@ def join(address: str, name: str) -> str:
 
 
 def opened(address: str, options: Mapping[str, Any], connections: int) -> AbstractFileSystem:
-    """The file system of an address. Raises ValueError for a protocol that is unknown, ImportError with what to install."""
+    """The file system of an address.
+
+    Raises ValueError for a protocol that is unknown, ImportError with what to install.
+    """
     scheme = protocol(address)
     if scheme not in available_protocols():
         raise ValueError(f"{address}: no file system is called {scheme!r}; give a folder, s3://, gs:// or https://")
+    try:
+        return _class(scheme)(**_settings(scheme, options, connections))
+    except ImportError as error:
+        repair = f"pip install '{_EXTRAS[scheme]}'" if scheme in _EXTRAS else str(error)
+        raise ImportError(f"{address} needs a library that is not installed: {repair}") from error
+
+
+def server(files: AbstractFileSystem) -> str:
+    """The server that is asked, where an address does not say it: buckets of one name at two servers are two buckets."""
+    return str(getattr(files, "endpoint_url", None) or getattr(files, "_location", None) or "")
+
+
+def _class(scheme: str) -> Any:
+    return _google() if scheme in _GOOGLE else get_filesystem_class(scheme)
+
+
+def _settings(scheme: str, options: Mapping[str, Any], connections: int) -> dict[str, Any]:
     settings = dict(options)
     if scheme in ("s3", "s3a"):
         # botocore keeps ten connections, however many are asked for
         settings["config_kwargs"] = {"max_pool_connections": connections, **settings.get("config_kwargs", {})}
-    try:
-        return filesystem(scheme, **settings)
-    except ImportError as error:
-        repair = f"pip install '{_EXTRAS[scheme]}'" if scheme in _EXTRAS else str(error)
-        raise ImportError(f"{address} needs a library that is not installed: {repair}") from error
+    if scheme in _GOOGLE and settings.pop("anon", False):
+        # one word for all buckets; gcsfs takes any other for granted without a word
+        settings["token"] = "anon"
+    return settings
+
+
+@cache
+def _google() -> Any:
+    """The client of Google's JSON API.
+
+    What gcsfs registers asks before each request, by gRPC, what kind of bucket it is, for up to a minute where gRPC does not
+    pass (a proxy, another endpoint, a bucket that is read anonymously).
+    """
+    plain: Any = import_module("gcsfs.core").GCSFileSystem
+    # whether a failure is tried again is decided once, for all kinds of addresses: gcsfs would wait half a minute in each try
+    return type("GCSFileSystem", (plain,), {"_request": inspect.unwrap(plain._request)})
 
 
 def check_no_secrets(options: Mapping[str, Any] | None) -> None:
@@ -70,7 +107,8 @@ def check_no_secrets(options: Mapping[str, Any] | None) -> None:
 
     Raises ValueError with where fsspec finds it otherwise.
     """
-    found = [name for name in options or {} if re.search("secret|password|token|credential", name, re.IGNORECASE)]
+    secrets = re.compile("secret|password|token|credential", re.IGNORECASE)
+    found = [name for name, value in (options or {}).items() if secrets.search(name) and value not in _WHERE]
     if found:
         raise ValueError(
             f"storage_options holds {found[0]!r}, which would be written into every run folder: leave it out, and give it as "

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import asyncio
+import re
 
 # the libraries that talk to servers, whose errors share no class
 _NETWORK = {"aiohttp", "aiobotocore", "botocore", "s3fs", "gcsfs", "google", "fsspec", "urllib3", "requests"}
 _DENIED = (401, 403, 407)
 _GONE = (404, 410)
+_BEYOND = 416
 
 
 class AnswerError(OSError):
@@ -28,12 +30,12 @@ class WholeError(ValueError):
 
 def is_passing(error: BaseException) -> bool:
     """True for a failure that another try may not meet: a lost connection, a timeout, a server out of order."""
+    if _is_denied(error):
+        return False
     status = _status(error)
     if status is not None:
         return status in (408, 425, 429) or status >= 500
-    if isinstance(error, FileNotFoundError | PermissionError | ImportError | ValueError | TypeError):
-        return False
-    if "credentials" in type(error).__name__.lower():
+    if isinstance(error, FileNotFoundError | ImportError | ValueError | TypeError):
         return False
     known = type(error).__module__.partition(".")[0] in _NETWORK
     return known or isinstance(error, OSError | asyncio.TimeoutError | asyncio.IncompleteReadError)
@@ -41,14 +43,13 @@ def is_passing(error: BaseException) -> bool:
 
 def told(error: Exception, where: str, tries: int) -> Exception:
     """The same failure in words that say what to do."""
-    status = _status(error)
-    if isinstance(error, FileNotFoundError) or status in _GONE:
+    if isinstance(error, FileNotFoundError) or _status(error) in _GONE:
         return FileNotFoundError(
             f"{where} does not exist: check the address, and that `brainfm prepare` finished there"
         )
-    if isinstance(error, PermissionError) or status in _DENIED or "credentials" in type(error).__name__.lower():
+    if _is_denied(error):
         return PermissionError(
-            f"{where} may not be read or written ({error}): give credentials where fsspec looks for them, or "
+            f"{where} may not be read or written ({' '.join(str(error).split())}): give credentials where fsspec looks for them, or "
             "storage_options: {anon: true} for a public bucket (docs/guides/buckets.md)"
         )
     if is_passing(error):
@@ -58,15 +59,25 @@ def told(error: Exception, where: str, tries: int) -> Exception:
     return _final(error, where)
 
 
+def _is_denied(error: BaseException) -> bool:
+    if isinstance(error, PermissionError) or _status(error) in _DENIED:
+        return True
+    # botocore says it in names of classes, gcsfs in words only
+    said = f"{type(error).__name__}: {error}"
+    return _status(error) is None and bool(re.search(r"credentials|^OSError: Forbidden", said, re.IGNORECASE))
+
+
 def _final(error: Exception, where: str) -> Exception:
     if isinstance(error, WholeError):
         return ValueError(
             f"{where}: the server sends whole files where a range is asked for: serve the store with one "
             "that knows Range requests (a bucket, nginx, Apache), or copy it to a folder"
         )
-    if isinstance(error, ShorterError):
+    if isinstance(error, ShorterError) or _status(error) == _BEYOND:
         return ShorterError(f"{where} has fewer bytes than the catalog says")
-    return error if isinstance(error, ValueError | ImportError) else ValueError(f"{where}: {_words(error)}")
+    if isinstance(error, ImportError) or (isinstance(error, ValueError) and where in str(error)):
+        return error
+    return ValueError(f"{where}: {_words(error)}")
 
 
 def _status(error: BaseException) -> int | None:
@@ -77,7 +88,7 @@ def _status(error: BaseException) -> int | None:
         response = getattr(source, "response", None)
         if isinstance(response, dict):
             status = response.get("ResponseMetadata", {}).get("HTTPStatusCode", status)
-    return status if isinstance(status, int) else None
+    return int(str(status)) if str(status).isdigit() else None
 
 
 def _words(error: Exception) -> str:

@@ -36,10 +36,9 @@ class Transport:
         self, root: str, options: Mapping[str, Any] | None = None, timeout: float = 30.0, connections: int = 16
     ) -> None:
         self.root, self.timeout = root.rstrip("/"), timeout
-        self._files = address.opened(root, options or {}, connections)
+        self._files = self._tried("", lambda: address.opened(self.root, options or {}, connections), tries=1)
         self._web = ranges(self._files, self.root, timeout, connections)
-        # buckets of one name at two endpoints are two buckets
-        self.identity = f"{getattr(self._files, 'endpoint_url', None) or ''} {self.root}"
+        self.identity = f"{address.server(self._files)} {self.root}"
 
     def address(self, name: str) -> str:
         """The address of a file."""
