@@ -12,10 +12,15 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+from jaxtyping import Int
 from numpy import ndarray
+
+from data_loaders.reads import Opened, Pieces
 
 # file descriptors and maps that stay open; what falls out is closed when its last reader has let go
 _OPEN = 256
+# bytes that are asked for at once: a bound on the blocks of a bucket that are open together
+TOGETHER = 1 << 26
 
 
 @dataclass(frozen=True)
@@ -48,6 +53,14 @@ class Extent:
         return self.row_bytes * self.shape[0]
 
 
+class Place(NamedTuple):
+    """A dataset of a file that has `size` bytes."""
+
+    file: str
+    size: int
+    extent: Extent
+
+
 class Stretch(NamedTuple):
     """Rows [start, stop) of a dataset of a file that has `size` bytes."""
 
@@ -72,13 +85,25 @@ class Bytes(ABC):
         """A parquet file of the store, as a path or an open file. Raises FileNotFoundError where there is none."""
 
     @abstractmethod
+    def pieces(
+        self,
+        places: Sequence[Place],
+        of: Int[ndarray, "window"],
+        start: Int[ndarray, "window"],
+        stop: Int[ndarray, "window"],
+    ) -> Pieces:
+        """Where windows lie: window w is the rows [start, stop) of `places[of[w]]`. What is far away is brought first."""
+
     def read(self, stretch: Stretch, out: ndarray) -> None:
         """Fills `out`, contiguous and of the extent's dtype, with the rows of a stretch."""
-
-    def read_all(self, file: str, size: int, extent: Extent, starts: Sequence[int], outs: Sequence[ndarray]) -> None:
-        """Fills each of `outs` with the rows of one dataset that begin at the start of the same number."""
-        for start, out in zip(starts, outs, strict=True):
-            self.read(Stretch(file, size, extent, start, start + len(out)), out)
+        if not out.size:
+            return
+        place, row_bytes, memory = Place(*stretch[:3]), stretch.extent.row_bytes, out.reshape(-1).view(np.uint8)
+        step = max(1, TOGETHER // row_bytes)
+        for low in range(stretch.start, stretch.stop, step):
+            high = min(low + step, stretch.stop)
+            pieces = self.pieces([place], np.zeros(1, np.int64), np.array([low]), np.array([high]))
+            pieces.read(0, [memory[(low - stretch.start) * row_bytes : (high - stretch.start) * row_bytes]])
 
     @abstractmethod
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:
@@ -89,7 +114,7 @@ class Bytes(ABC):
 
 
 class Local(Bytes):
-    """A folder. Windows are read with one system call each, straight to where they are wanted.
+    """A folder. Windows are read straight to where they are wanted.
 
     Not through a map: pages of a map count as this process's memory, which would grow with every recording touched.
     """
@@ -104,17 +129,17 @@ class Local(Bytes):
             raise FileNotFoundError(self.path / name)
         return self.path / name
 
-    def read(self, stretch: Stretch, out: ndarray) -> None:
-        if out.size:
-            file, extent = self._file(stretch.file, stretch.size), stretch.extent
-            _fill(file, extent.offset + stretch.start * extent.row_bytes, out)
-
-    def read_all(self, file: str, size: int, extent: Extent, starts: Sequence[int], outs: Sequence[ndarray]) -> None:
-        # once for all: between two reads, threads wait for each other
-        opened, offset, row_bytes = self._file(file, size), extent.offset, extent.row_bytes
-        for start, out in zip(starts, outs, strict=True):
-            if out.size:
-                _fill(opened, offset + start * row_bytes, out)
+    def pieces(
+        self,
+        places: Sequence[Place],
+        of: Int[ndarray, "window"],
+        start: Int[ndarray, "window"],
+        stop: Int[ndarray, "window"],
+    ) -> Pieces:
+        files = [self._file(place.file, place.size) for place in places]
+        first, row_bytes = np.array([(place.extent.offset, place.extent.row_bytes) for place in places]).T[:, of]
+        none = np.zeros(len(of), np.int64)
+        return Pieces(files, of, first + start * row_bytes, (stop - start) * row_bytes, np.arange(len(of)), none)
 
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:
         return self._map(file, size, extent)
@@ -126,33 +151,10 @@ class Local(Bytes):
         # a plain view: the memmap class costs a Python call for each slice
         return np.memmap(self.path / file, extent.dtype, "r", extent.offset, extent.shape).view(np.ndarray)
 
-    def _opened(self, file: str, size: int) -> _File:
+    def _opened(self, file: str, size: int) -> Opened:
         path = self.path / file
         if not path.is_file() or path.stat().st_size != size:
             raise ValueError(
                 f"{path} is missing or not the file in the catalog ({size:,} bytes): run `brainfm prepare` again"
             )
-        return _File(path)
-
-
-class _File:
-    """A descriptor that closes when nobody reads from it any more."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.number = path, os.open(path, os.O_RDONLY | os.O_CLOEXEC)
-
-    def __del__(self) -> None:
-        os.close(self.number)
-
-
-def _fill(file: _File, offset: int, out: ndarray) -> None:
-    read = os.preadv(file.number, [out.data], offset)
-    if read == out.nbytes:
-        return
-    # one call moves at most 2 GiB
-    rest = out.reshape(-1).view(np.uint8)
-    while read < rest.size:
-        more = os.preadv(file.number, [rest[read:].data], offset + read)
-        if more == 0:
-            raise ValueError(f"{file.path} ends before byte {offset + rest.size:,}: run `brainfm prepare` again")
-        read += more
+        return Opened(str(path), os.open(path, os.O_RDONLY | os.O_CLOEXEC))

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property, lru_cache, partial
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -16,15 +15,14 @@ from numpy import ndarray
 from data_loaders import fields, plans
 from data_loaders.blocks import BLOCKS
 from data_loaders.contracts import Batch, Field
-from data_loaders.extents import Stretch
-from data_loaders.plans import Plan, Scratch
+from data_loaders.filling import fill
+from data_loaders.plans import Plan
 from data_loaders.samplers.hashing import mix
 from data_loaders.store import Store
 from data_loaders.targets import Target
 from data_loaders.transforms.base import SignalInfo, Transform
 from data_loaders.windows import Windows, encode_id
 
-_SCRATCH = Scratch()
 # plans of a study or two; beyond, they are made again
 _KEPT = 1 << 13
 
@@ -114,7 +112,7 @@ class Gather:
             return {"signal": None, "sfreq": sfreq, **_no_channels(len(rows.recording))}
         block, n_times = self._read(rows) if self._in_place(rows) else self._stepped(rows)
         ch_mask, ch_positions = rows.channels(block.shape[2])
-        time_mask = torch.from_numpy(np.arange(block.shape[1]) < n_times[:, None])
+        time_mask = _until(n_times, block.shape[1])
         signal = torch.from_numpy(block).transpose(1, 2)  # [batch, channel, time]
         masks = {"ch_mask": ch_mask, "time_mask": time_mask, "ch_positions": ch_positions}
         return {"signal": signal, "sfreq": sfreq, **masks}
@@ -123,63 +121,29 @@ class Gather:
         """True where every window is a stretch of known length, inside its recording, and changed channel by channel."""
         if any(plan.chain is None or plan.n_times is None for plan in rows.plans):
             return False
-        start = rows.anchor + rows.each(lambda plan: plan.first)
-        stop = start + rows.each(lambda plan: plan.n_times)
-        return self._counts or bool((start >= 0).all() and (stop <= rows.each(lambda plan: plan.total)).all())
+        start = rows.anchor + rows.first
+        return self._counts or bool((start >= 0).all() and (start + rows.n_times <= rows.total).all())
 
     def _read(self, rows: Drawn) -> tuple[Float[ndarray, "row time channel"], Int[ndarray, "row"]]:
         """Windows go from disk to their place in the batch, and are changed there."""
-        n_times, n_chans = rows.each(lambda plan: plan.n_times), max(plan.n_chans for plan in rows.plans)
+        n_times, n_chans = rows.n_times, max(plan.n_chans for plan in rows.plans)
         # time-major, as on disk: each window is contiguous, and the batch is a transposed view of the block
         block = BLOCKS.take((len(n_times), int(n_times.max()), n_chans))
-        for number, plan in enumerate(rows.plans):
-            where = np.flatnonzero(rows.of == number)
-            if self._counts:
-                fields.count(self.store, plan.recording, rows.anchor[where], self.fields["signal"], block, where)
-                for row in where.tolist():
-                    _finish(plan, block[row, : plan.n_times, : plan.n_chans])
-            else:
-                self._windows(plan, rows.anchor[where] + plan.first, block, where)
+        if self._counts:
+            self._count(rows, block)
+        else:
+            for plan in rows.plans:
+                fields.check_rate(plan.entry, self.fields["signal"])
+            fill(self.store.content, rows.plans, rows.of, rows.anchor + rows.first, block)
         return block, n_times
 
-    def _windows(self, plan: Plan, start: Int[ndarray, "row"], block: ndarray, where: Int[ndarray, "row"]) -> None:
-        """Reads one recording's windows; neighbours on disk that are neighbours in the batch are read at once."""
-        fields.check_rate(plan.entry, self.fields["signal"])
-        if block.shape[1:] != (plan.n_times, plan.n_chans):
-            for row, at in zip(where.tolist(), start.tolist(), strict=True):
-                self._pad(plan, at, block[row])
-            return
-        starts, rows = start.tolist(), where.tolist()
-        apart = (
-            i for i in range(1, len(rows)) if (starts[i] - starts[i - 1], rows[i] - rows[i - 1]) != (plan.n_times, 1)
-        )
-        cuts = [0, *apart, len(rows)]
-        firsts = [starts[low] for low in cuts[:-1]]
-        outs = [block[rows[low] : rows[low] + high - low].reshape(-1, plan.n_chans) for low, high in pairwise(cuts)]
-        if plan.untouched:
-            assert plan.extent is not None
-            self.store.content.read_all(plan.entry.file, plan.entry.size, plan.extent, firsts, outs)
-            return
-        for at, out in zip(firsts, outs, strict=True):
-            self._fill(plan, at, out)
-
-    def _fill(self, plan: Plan, start: int, out: Float[ndarray, "time channel"]) -> None:
-        """From disk to its place; what is not yet float32 goes by way of memory that stays in the nearest cache."""
-        assert plan.extent is not None
-        assert plan.chain is not None
-        raw = out if plan.as_float else _SCRATCH.take(out.shape, plan.extent.dtype)
-        entry = plan.entry
-        self.store.content.read(Stretch(entry.file, entry.size, plan.extent, start, start + len(out)), raw)
-        if plan.bads and raw is out:
-            raw[:, plan.bads] = 0.0
-        plan.chain.run(raw, out)
-
-    def _pad(self, plan: Plan, start: int, row: Float[ndarray, "time channel"]) -> None:
-        """A window that is smaller than the batch: zeros around it."""
-        window = np.empty((plan.n_times or 0, plan.n_chans), np.float32)
-        self._fill(plan, start, window)
-        row[: len(window), : plan.n_chans] = window
-        row[len(window) :], row[:, plan.n_chans :] = 0.0, 0.0
+    def _count(self, rows: Drawn, block: Float[ndarray, "row time channel"]) -> None:
+        """Spikes per bin, recording by recording, and the transforms on them."""
+        for number, plan in enumerate(rows.plans):
+            where = np.flatnonzero(rows.of == number)
+            fields.count(self.store, plan.recording, rows.anchor[where], self.fields["signal"], block, where)
+            for row in where.tolist():
+                _finish(plan, block[row, : plan.n_times, : plan.n_chans])
 
     def _stepped(self, rows: Drawn) -> tuple[Float[ndarray, "row time channel"], Int[ndarray, "row"]]:
         """Windows of any length, through transforms that see them one by one."""
@@ -220,6 +184,7 @@ class Drawn:
         self.recording, self.anchor = recording, anchor
         several, self.of = np.unique(recording, return_inverse=True)
         self.plans = [plan(one) for one in several.tolist()]
+        self.first, self.n_times, self.total = np.array([plan.numbers for plan in self.plans], np.int64).T[:, self.of]
 
     def each(self, value: Callable[[Plan], Any], dtype: Any = np.int64) -> ndarray:
         """A number of each row's recording."""
@@ -241,6 +206,13 @@ def _finish(plan: Plan, row: Float[ndarray, "time channel"]) -> None:
     plan.chain.run(window, window)
     if window is not row:
         row[:] = window
+
+
+def _until(n_times: Int[ndarray, "row"], width: int) -> torch.Tensor:
+    """True up to the length of each row [row, time]."""
+    if (n_times == width).all():
+        return torch.ones(len(n_times), width, dtype=torch.bool)
+    return torch.from_numpy(np.arange(width) < n_times[:, None])
 
 
 def _no_channels(n: int) -> dict[str, torch.Tensor]:

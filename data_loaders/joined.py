@@ -5,14 +5,18 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
+from jaxtyping import Int
 from numpy import ndarray
 
+from data_loaders import reads
 from data_loaders.catalog import CATALOG, EVENTS
-from data_loaders.extents import Bytes, Extent, Stretch
+from data_loaders.extents import Bytes, Extent, Place
 from data_loaders.features import Features
+from data_loaders.reads import Pieces
 from data_loaders.store import Store
 
 
@@ -43,9 +47,23 @@ class _Parts(Bytes):
     def table(self, name: str) -> Any:
         return pa.BufferReader(self._tables[name])
 
-    def read(self, stretch: Stretch, out: ndarray) -> None:
-        content, file = self._at(stretch.file)
-        content.read(stretch._replace(file=file), out)
+    def pieces(
+        self,
+        places: Sequence[Place],
+        of: Int[ndarray, "window"],
+        start: Int[ndarray, "window"],
+        stop: Int[ndarray, "window"],
+    ) -> Pieces:
+        owners = [self._at(place.file) for place in places]
+        parts = []
+        for content in dict.fromkeys(content for content, _ in owners):
+            own = [number for number, (owner, _) in enumerate(owners) if owner is content]
+            rows, known = (
+                np.flatnonzero(np.isin(of, own)),
+                [places[number]._replace(file=owners[number][1]) for number in own],
+            )
+            parts.append((rows, content.pieces(known, np.searchsorted(own, of[rows]), start[rows], stop[rows])))
+        return reads.joined(parts)
 
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:
         content, own = self._at(file)

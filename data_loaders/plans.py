@@ -50,6 +50,11 @@ class Plan:
         return self.extent.shape[0] if self.extent else 0
 
     @cached_property
+    def numbers(self) -> tuple[int, int, int]:
+        """The first sample from the anchor, the samples of a window (0 where they differ), and those of the signal."""
+        return self.first, self.n_times or 0, self.total
+
+    @cached_property
     def as_float(self) -> bool:
         """True where the signal lies on disk as a batch wants it."""
         return self.extent is not None and self.extent.dtype == "<f4"
@@ -87,6 +92,9 @@ class Chain:
         cut = len(out) // self._repeat * self._repeat
         many, rest = out[:cut].reshape(-1, self._repeat * self._n_chans), out[cut:]
         for ufunc, constant, tiled in self._operations:
+            if np.ndim(tiled) == 0:
+                ufunc(out, tiled, out=out)
+                continue
             ufunc(many, tiled, out=many)
             ufunc(rest, constant, out=rest)
 

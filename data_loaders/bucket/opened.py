@@ -10,30 +10,21 @@ from contextlib import suppress
 
 from data_loaders.bucket.blocks import Block
 from data_loaders.bucket.cache import Cache
+from data_loaders.reads import Opened
 
 # blocks: a part of what the system allows, 4 GB at most
 _MOST = min(1024, resource.getrlimit(resource.RLIMIT_NOFILE)[0] // 4)
 
 
-class Descriptor:
-    """A file that closes when nobody reads from it any more."""
-
-    def __init__(self, number: int) -> None:
-        self.number = number
-
-    def __del__(self) -> None:
-        os.close(self.number)
-
-
-class Opened:
-    """Descriptors of blocks in the cache, the last used kept open. Thread-safe."""
+class OpenBlocks:
+    """Openeds of blocks in the cache, the last used kept open. Thread-safe."""
 
     def __init__(self, cache: Cache) -> None:
         self._cache = cache
-        self._open: OrderedDict[str, Descriptor] = OrderedDict()
+        self._open: OrderedDict[str, Opened] = OrderedDict()
         self._lock = threading.Lock()
 
-    def get(self, block: Block) -> Descriptor | None:
+    def get(self, block: Block) -> Opened | None:
         """The block, verified when it entered the cache; None where it is not there."""
         known = self._open.get(block.sha256)
         if known is not None:
@@ -42,7 +33,7 @@ class Opened:
                 self._open.move_to_end(block.sha256)
             return known
         number = self._cache.open(block)
-        return None if number is None else self._keep(block, Descriptor(number))
+        return None if number is None else self._keep(block, Opened(str(self._cache.path(block.sha256)), number))
 
     def has(self, block: Block) -> bool:
         """True where the block is open."""
@@ -55,7 +46,7 @@ class Opened:
             for name in gone:
                 del self._open[name]
 
-    def _keep(self, block: Block, file: Descriptor) -> Descriptor:
+    def _keep(self, block: Block, file: Opened) -> Opened:
         with self._lock:
             kept = self._open.setdefault(block.sha256, file)
             while len(self._open) > _MOST:

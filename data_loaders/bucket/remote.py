@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
-from jaxtyping import UInt8
+from jaxtyping import Int, UInt8
 from numpy import ndarray
 
 from data_loaders.bucket.blocks import BLOCK, DIGEST, Block, rows_per_block
@@ -19,10 +19,11 @@ from data_loaders.bucket.cache import Cache
 from data_loaders.bucket.failures import ShorterError
 from data_loaders.bucket.fetch import Fetcher
 from data_loaders.bucket.manifest import MANIFEST, Manifest
-from data_loaders.bucket.opened import Descriptor, Opened
+from data_loaders.bucket.opened import OpenBlocks
 from data_loaders.bucket.settings import Settings, settings
 from data_loaders.bucket.transport import Transport
-from data_loaders.extents import Bytes, Extent, Stretch
+from data_loaders.extents import Bytes, Extent, Place
+from data_loaders.reads import Opened, Pieces, joined
 
 # a block that is evicted again and again before it is opened says that the cap is too small for what is read at once
 _TRIES = 5
@@ -45,7 +46,7 @@ class Remote(Bytes):
         self._transport = Transport(root, options, machine.timeout, machine.connections)
         self._cache = Cache(machine.cache, machine.cache_size)
         self._fetcher = Fetcher(self._transport, self._cache, machine.connections, self._why)
-        self._opened = Opened(self._cache)
+        self._opened = OpenBlocks(self._cache)
         # of a long stretch, no more at once than the cache keeps until it is read
         self._ahead = max(1, min(2 * machine.connections, machine.cache_size // (4 * BLOCK)))
         self._manifest = Manifest(self._transport, machine.cache / "stores")
@@ -58,31 +59,30 @@ class Remote(Bytes):
             raise FileNotFoundError(f"{self._transport.address(MANIFEST)} lists no {name}")
         return pa.BufferReader(pa.py_buffer(self._view(self._tables[name])))
 
-    def read(self, stretch: Stretch, out: ndarray) -> None:
-        self.read_all(stretch.file, stretch.size, stretch.extent, [stretch.start], [out])
+    def pieces(
+        self,
+        places: Sequence[Place],
+        of: Int[ndarray, "window"],
+        start: Int[ndarray, "window"],
+        stop: Int[ndarray, "window"],
+    ) -> Pieces:
+        rows = [np.flatnonzero(of == number) for number in range(len(places))]
+        parts = [self._of_one(place, start[own], stop[own]) for place, own in zip(places, rows, strict=True)]
+        return joined(list(zip(rows, parts, strict=True)))
 
-    def read_all(self, file: str, size: int, extent: Extent, starts: Sequence[int], outs: Sequence[ndarray]) -> None:
-        layout = self._layout(file, size, extent)
-        blocks, rows, row_bytes = layout.blocks or self._blocks(layout), layout.rows, layout.row_bytes
-        # looked up once for all windows in a block: between two reads, threads wait for each other
-        opened: dict[int, Descriptor] = {}
-        for start, out in zip(starts, outs, strict=True):
-            first, skipped = divmod(start, rows)
-            if skipped + len(out) > rows:
-                self._across(layout, blocks, start, out)
-            elif out.size:
-                held = opened.get(first) or opened.setdefault(first, self._file(blocks[first : first + 1]))
-                os.preadv(held.number, [out.data], skipped * row_bytes)
-
-    def _across(self, layout: _Layout, blocks: Sequence[Block], start: int, out: ndarray) -> None:
-        """A stretch that lies in several blocks."""
-        rows, stop = layout.rows, start + len(out)
-        last = (stop - 1) // rows
-        for index in range(start // rows, last + 1):
-            low, high = max(start, index * rows), min(stop, (index + 1) * rows)
-            target: Any = out[low - start : high - start]
-            opened = self._file(blocks[index : min(last + 1, index + self._ahead)])
-            os.preadv(opened.number, [target], (low - index * rows) * layout.row_bytes)
+    def _of_one(self, place: Place, start: Int[ndarray, "window"], stop: Int[ndarray, "window"]) -> Pieces:
+        """Windows of one dataset, cut where a block ends and the next begins."""
+        layout = self._layout(*place)
+        blocks, first = layout.blocks or self._blocks(layout), start // layout.rows
+        count = (stop - 1) // layout.rows - first + 1
+        window = np.repeat(np.arange(len(start)), count)
+        index = np.arange(len(window)) + np.repeat(first - np.cumsum(count) + count, count)
+        begin = index * layout.rows
+        low, high = np.maximum(start[window], begin), np.minimum(stop[window], begin + layout.rows)
+        several, of = np.unique(index, return_inverse=True)
+        files = self._files([blocks[number] for number in several.tolist()])
+        offset, n_bytes, within = (n * layout.row_bytes for n in (low - begin, high - low, low - start[window]))
+        return Pieces(files, of, offset, n_bytes, window, within)
 
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:
         return self._map(file, size, extent) if extent.n_bytes else np.zeros(extent.shape, extent.dtype)
@@ -135,7 +135,11 @@ class Remote(Bytes):
             # a plain view: the memmap class costs a Python call for each slice
             return np.memmap(opened, np.uint8, "r").view(np.ndarray)
 
-    def _file(self, blocks: Sequence[Block]) -> Descriptor:
+    def _files(self, blocks: Sequence[Block]) -> list[Opened]:
+        """These blocks, opened; some at a time are asked for together."""
+        return [self._file(blocks[number : number + self._ahead]) for number in range(len(blocks))]
+
+    def _file(self, blocks: Sequence[Block]) -> Opened:
         """The first of these blocks, opened; what is not in the cache of them all is asked for together."""
         for _ in range(_TRIES):
             found = self._opened.get(blocks[0])
@@ -174,7 +178,7 @@ class _Layout:
         self.sums = _sums(file, size, extent)
         self.blocks: list[Block] | None = None
 
-    def read(self, sums: Descriptor | None) -> None:
+    def read(self, sums: Opened | None) -> None:
         """Learns the blocks from their checksums, which lie one after the other."""
         file, size, extent = self._place
         if self.sums is None or sums is None:

@@ -7,17 +7,21 @@ from jaxtyping import Float, Int, UInt64
 from numpy import ndarray
 
 _ROUNDS = 4
+_TURNS = ((np.uint64(30), np.uint64(0xBF58476D1CE4E5B9)), (np.uint64(27), np.uint64(0x94D049BB133111EB)))
+_LAST = np.uint64(31)
 
 
 def mix(value: ndarray | int, *keys: int) -> UInt64[ndarray, ...]:
     """A 64-bit hash of each value under the keys (the finaliser of SplitMix64: Steele et al. 2014, section 5)."""
-    with np.errstate(over="ignore"):
-        mixed = np.atleast_1d(np.asarray(value)).astype(np.uint64)
-        for key in (0, *keys):
-            mixed = mixed + np.uint64(key % 2**64) * np.uint64(0xD1342543DE82EF95) + np.uint64(0x9E3779B97F4A7C15)
-            mixed = (mixed ^ (mixed >> np.uint64(30))) * np.uint64(0xBF58476D1CE4E5B9)
-            mixed = (mixed ^ (mixed >> np.uint64(27))) * np.uint64(0x94D049BB133111EB)
-            mixed = mixed ^ (mixed >> np.uint64(31))
+    mixed = np.atleast_1d(np.asarray(value)).astype(np.uint64)
+    # in place: orders are drawn at every batch, and fresh memory costs more than the arithmetic
+    shifted = np.empty_like(mixed)
+    for key in (0, *keys):
+        mixed += np.uint64((key * 0xD1342543DE82EF95 + 0x9E3779B97F4A7C15) % 2**64)
+        for shift, factor in _TURNS:
+            mixed ^= np.right_shift(mixed, shift, out=shifted)
+            mixed *= factor
+        mixed ^= np.right_shift(mixed, _LAST, out=shifted)
     return mixed
 
 

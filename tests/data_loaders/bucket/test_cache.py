@@ -20,7 +20,7 @@ from data_loaders.bucket.blocks import Block
 from data_loaders.bucket.cache import Cache
 from data_loaders.bucket.fetch import Fetcher
 from data_loaders.bucket.ledger import lock
-from data_loaders.bucket.opened import Opened
+from data_loaders.bucket.opened import OpenBlocks
 from data_loaders.bucket.transport import Transport
 
 Serve = Callable[..., Any]
@@ -155,7 +155,7 @@ def test_the_cap_holds_and_what_was_opened_last_stays(tmp_path: Path, make_block
 def test_a_reader_keeps_what_it_has_open_when_it_is_evicted(tmp_path: Path, make_blocks: MakeBlocks) -> None:
     blocks = make_blocks(tmp_path, count=8)
     cache = Cache(tmp_path / "cache", 2500)
-    opened = Opened(cache)
+    opened = OpenBlocks(cache)
     stored(cache, tmp_path, blocks[:1])
     file = opened.get(blocks[0])
     assert file is not None
