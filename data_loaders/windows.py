@@ -13,12 +13,11 @@ import pandas as pd
 from jaxtyping import Int
 from numpy import ndarray
 
-from data_loaders.catalog import Entry
+from data_loaders import cutting
+from data_loaders.cutting import ticks
+from data_loaders.ids import encode_id
 from data_loaders.played import stimuli
 from data_loaders.store import Store
-
-# a window id is recording * 2**40 + anchor: the same in every split, order and rank, and short enough for int64
-_ANCHOR_BITS = 40
 
 
 @dataclass(frozen=True, eq=False)
@@ -82,20 +81,6 @@ class Windows:
         return Windows(self.recording[run], anchor, ones, ones, rows, self.extent)
 
 
-def encode_id(recording: Int[ndarray, "item"], anchor: Int[ndarray, "item"]) -> Int[ndarray, "item"]:
-    """The permanent id of the window at an anchor of a recording: `recording * 2**40 + anchor`."""
-    return (recording << _ANCHOR_BITS) + anchor
-
-
-def decode_id(window_id: Int[ndarray, "item"]) -> tuple[Int[ndarray, "item"], Int[ndarray, "item"]]:
-    """The recording and the anchor that a window id stands for.
-
-    >>> decode_id(np.array([(3 << 40) + 250]))
-    (array([3]), array([250]))
-    """
-    return window_id >> _ANCHOR_BITS, window_id & ((1 << _ANCHOR_BITS) - 1)
-
-
 def concatenate(parts: list[Windows]) -> Windows:
     """All runs of several tables, in order."""
     joined = {
@@ -131,23 +116,22 @@ class Tile(Rule):
         self.stride, self.trial_type, self.trim = stride, trial_type, trim
 
     def cut(self, store: Store, extent: tuple[float, float]) -> Windows:
-        events = None if self.trial_type is None else _matching(store, self.trial_type, store.events)
-        parts = [self._tiled(store, recording, events, extent) for recording in range(len(store))]
-        windows = concatenate(parts)
+        spans = self._segments(store) if self.trial_type is None else self._events(store, self.trial_type)
+        before, after = _reach(extent, spans.sfreq)
+        stride = np.maximum(1, ticks(self.stride, spans.sfreq))
+        count = np.maximum(0, (spans.stop - spans.start - (before + after)) // stride + 1)
+        windows = Windows(spans.recording, spans.start + before, stride, count, spans.rows, extent)
         found = _told(windows.runs(windows.count > 0), store, extent, "no segment is long enough: shorten the fields")
-        _tell_short(windows, "segments" if events is None else "events", extent)
+        _tell_short(windows, "segments" if self.trial_type is None else "events", extent)
         return found
 
-    def _tiled(self, store: Store, recording: int, events: pd.DataFrame | None, extent: tuple[float, float]) -> Windows:
-        entry = store.entry(recording)
-        start, stop, rows = _spans(entry, None if events is None else events[events["recording"] == recording])
-        if events is None:
-            rows = _with_stimulus(rows, store, recording)
-            start, stop = start + round(self.trim[0] * entry.sfreq), stop - round(self.trim[1] * entry.sfreq)
-        before, after = _reach(extent, entry.sfreq)
-        stride = np.full(len(start), max(1, round(self.stride * entry.sfreq)))
-        count = np.maximum(0, (stop - start - (before + after)) // stride + 1)
-        return Windows(np.full(len(start), recording), start + before, stride, count, rows, extent)
+    def _segments(self, store: Store) -> cutting.Spans:
+        spans = cutting.segments(store)
+        start, stop = (ticks(seconds, spans.sfreq) for seconds in self.trim)
+        return replace(spans, start=spans.start + start, stop=spans.stop - stop, rows=_with_stimulus(spans.rows, store))
+
+    def _events(self, store: Store, trial_type: str) -> cutting.Spans:
+        return cutting.parts(store, _matching(store, trial_type, store.events))
 
 
 class Around(Rule):
@@ -165,12 +149,8 @@ class Around(Rule):
             raise ValueError(
                 f"{store.path}: there is no event to cut windows around{_asked(self.query)}: use Tile, or mend the events"
             )
-        parts = [
-            _events_of(store, int(r), events[events["recording"] == r], extent) for r in events["recording"].unique()
-        ]
-        return _told(
-            concatenate(parts), store, extent, "every event is too near a border: shorten the fields", len(events)
-        )
+        windows = _around(store, cutting.in_order(events), extent)
+        return _told(windows, store, extent, "every event is too near a border: shorten the fields", len(events))
 
     def _chosen(self, store: Store) -> pd.DataFrame:
         events = store.events if self.query is None else store.events.query(self.query)
@@ -181,16 +161,10 @@ class Whole(Rule):
     """One window per segment: scans, connectomes, whole-series inference. Its fields stop at `.inf`, the segment's end."""
 
     def cut(self, store: Store, extent: tuple[float, float]) -> Windows:
-        parts, longest = [], 0.0
-        for recording in range(len(store)):
-            entry = store.entry(recording)
-            first = np.round(entry.segments[:, 0] * entry.sfreq).astype(np.int64) - round(extent[0] * entry.sfreq)
-            ones, rows = np.ones(len(first), dtype=np.int64), pd.DataFrame([entry.entities] * len(first))
-            rows = rows.assign(segment=np.arange(len(first)), sfreq=entry.sfreq)
-            longest = max(longest, float(np.ptp(entry.segments, axis=1).max()))
-            parts.append(Windows(ones * recording, first, ones, ones, rows, extent))
-        reach = (extent[0], min(extent[1], longest + extent[0]))
-        return replace(concatenate(parts), extent=reach)
+        spans, (_, seconds) = cutting.segments(store), store.segments
+        first, ones = spans.start - ticks(extent[0], spans.sfreq), np.ones(len(spans.start), dtype=np.int64)
+        longest = float(np.ptp(seconds, axis=1).max(initial=0.0))
+        return Windows(spans.recording, first, ones, ones, spans.rows, (extent[0], min(extent[1], longest + extent[0])))
 
 
 def _asked(query: str | None) -> str:
@@ -200,61 +174,43 @@ def _asked(query: str | None) -> str:
 def _matching(store: Store, trial_type: str, events: pd.DataFrame) -> pd.DataFrame:
     """The events whose trial_type fits one of the patterns. Raises ValueError with the types there are."""
     patterns = trial_type.split("|")
-    kinds = events.get("trial_type", pd.Series("", index=events.index))
-    chosen = events[[any(fnmatchcase(str(kind), pattern) for pattern in patterns) for kind in kinds]]
+    kinds = [str(kind) for kind in events.get("trial_type", pd.Series("", index=events.index))]
+    fits = {kind: any(fnmatchcase(kind, pattern) for pattern in patterns) for kind in set(kinds)}
+    chosen = events[[fits[kind] for kind in kinds]]
     if chosen.empty:
-        known = sorted({str(kind) for kind in kinds})
+        known = sorted(fits)
         raise ValueError(
             f"{store.path}: no event matches {trial_type!r}; the trial types are {known[:20]}: name one of them in windows"
         )
     return chosen
 
 
-def _spans(entry: Entry, events: pd.DataFrame | None) -> tuple[ndarray, ndarray, pd.DataFrame]:
-    """Segments, or the parts of events that lie in one segment each, as samples, with their metadata."""
-    borders = np.round(entry.segments * entry.sfreq).astype(np.int64)
-    if events is None:
-        rows = pd.DataFrame([entry.entities] * len(borders)).assign(segment=np.arange(len(borders)), sfreq=entry.sfreq)
-        return borders[:, 0], borders[:, 1], rows
-    start = np.round(events["onset"].to_numpy(dtype=float) * entry.sfreq).astype(np.int64)
-    stop = start + np.round(events["duration"].to_numpy(dtype=float) * entry.sfreq).astype(np.int64)
-    event, segment = np.nonzero((start[:, None] < borders[:, 1]) & (stop[:, None] > borders[:, 0]))
-    rows = events.iloc[event].drop(columns="recording").reset_index(drop=True)
-    rows = rows.assign(**entry.entities, segment=segment, sfreq=entry.sfreq)
-    return np.maximum(start[event], borders[segment, 0]), np.minimum(stop[event], borders[segment, 1]), rows
+def _with_stimulus(rows: pd.DataFrame, store: Store) -> pd.DataFrame:
+    """Rows of all segments with what was played in each, where events tell."""
+    found = stimuli(store.events, *store.segments) if "stim_file" in store.event_columns else None
+    return rows if found is None else rows.assign(**{str(name): found[name] for name in found})
 
 
-def _with_stimulus(rows: pd.DataFrame, store: Store, recording: int) -> pd.DataFrame:
-    """Rows of segments with what was played in each, where events tell."""
-    if "stim_file" not in store.event_columns:
-        return rows
-    found = stimuli(store.events_of(recording), store.entry(recording).segments)
-    return rows if found is None else rows.assign(**{name: found[name].to_numpy() for name in found})
+def _around(store: Store, events: pd.DataFrame, extent: tuple[float, float]) -> Windows:
+    """A window at each event that is far enough from the borders of its segment."""
+    recording, whole = events["recording"].to_numpy(dtype=np.int64), cutting.segments(store)
+    sfreq = cutting.sfreqs(store, recording)
+    before, after = _reach(extent, sfreq)
+    anchor = ticks(events["onset"].to_numpy(dtype=float), sfreq)
+    segment = cutting.segment_at(whole, recording, anchor)
+    inside = (segment >= 0) & (anchor - before >= whole.start[segment]) & (anchor + after <= whole.stop[segment])
+    number = np.where(segment >= 0, whole.rows["segment"].to_numpy()[segment], -1)[inside]
+    rows, ones = cutting.known(store, events[inside], number), np.ones(int(inside.sum()), dtype=np.int64)
+    return Windows(recording[inside], anchor[inside], ones, ones, rows, extent)
 
 
-def _events_of(store: Store, recording: int, events: pd.DataFrame, extent: tuple[float, float]) -> Windows:
-    entry = store.entry(recording)
-    before, after = _reach(extent, entry.sfreq)
-    anchor = np.round(events["onset"].to_numpy(dtype=float) * entry.sfreq).astype(np.int64)
-    start, stop = np.round(entry.segments * entry.sfreq).astype(np.int64).T
-    segment = np.searchsorted(start, anchor, side="right") - 1
-    inside = (segment >= 0) & (anchor - before >= start[segment]) & (anchor + after <= stop[segment])
-    rows = (
-        events.drop(columns="recording")
-        .assign(**entry.entities, segment=segment, sfreq=entry.sfreq)
-        .reset_index(drop=True)
-    )
-    ones = np.ones(len(anchor), dtype=np.int64)
-    return Windows(ones * recording, anchor, ones, ones, rows, extent).runs(inside)
-
-
-def _reach(extent: tuple[float, float], sfreq: float) -> tuple[int, int]:
+def _reach(extent: tuple[float, float], sfreq: ndarray) -> tuple[Int[ndarray, "run"], Int[ndarray, "run"]]:
     """Samples that a window needs before its anchor and from it on."""
     if not math.isfinite(extent[1] - extent[0]):
         raise ValueError(
             f"fields reach over [{extent[0]:g}, {extent[1]:g}) s: give them a finite stop, or cut windows with Whole"
         )
-    return -round(extent[0] * sfreq), round(extent[1] * sfreq)
+    return -ticks(extent[0], sfreq), ticks(extent[1], sfreq)
 
 
 def _tell_short(windows: Windows, what: str, extent: tuple[float, float]) -> None:

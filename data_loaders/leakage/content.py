@@ -15,10 +15,11 @@ from jaxtyping import Bool, Float, Int, UInt64
 from numpy import ndarray
 
 from data_loaders.catalog import Entry
+from data_loaders.ids import decode_id
 from data_loaders.intervals import covered, evenly
 from data_loaders.leakage.base import LeakageError, Pair
 from data_loaders.store import Store
-from data_loaders.windows import Windows, decode_id
+from data_loaders.windows import Windows
 
 # a recording of up to 4 minutes is read whole. Of a longer one: a block, and a comb whose period is shorter than the
 # block, so that any stretch with the block in it meets the comb of its copy

@@ -9,12 +9,13 @@ import pandas as pd
 from jaxtyping import Int
 from numpy import ndarray
 
+from data_loaders.ids import decode_id
 from data_loaders.intervals import sfreqs, too_near
 from data_loaders.leakage.base import Flag, LeakageError, Pair, name, originals
 from data_loaders.splits.base import Fold
 from data_loaders.store import Store
 from data_loaders.transforms.base import Transform
-from data_loaders.windows import Windows, decode_id
+from data_loaders.windows import Windows
 
 
 def check_overlap(pair: Pair, store: Store) -> None:

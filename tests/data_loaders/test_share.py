@@ -5,10 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from data_loaders.ids import decode_id
 from data_loaders.splits import By, TimeBlock
 from data_loaders.splits.share import few_subjects, first_share, of_subjects, spread_share
 from data_loaders.store import Store
-from data_loaders.windows import Tile, decode_id
+from data_loaders.windows import Tile
 
 
 @pytest.fixture(scope="module")

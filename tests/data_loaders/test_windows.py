@@ -9,8 +9,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from data_loaders.contracts import Recording
+from data_loaders.ids import decode_id
 from data_loaders.store import Store
-from data_loaders.windows import Around, Tile, Whole, Windows, concatenate, decode_id
+from data_loaders.windows import Around, Tile, Whole, Windows, concatenate
 from data_loaders.writer import Writer
 
 
