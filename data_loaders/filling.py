@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from itertools import accumulate, pairwise
+from itertools import pairwise
+from typing import Any
 
 import numpy as np
-from jaxtyping import Float, Int, UInt8
+from jaxtyping import Float, Int
 from numpy import ndarray
 
 from data_loaders import hands
-from data_loaders.extents import TOGETHER, Bytes, Place
+from data_loaders.extents import TOGETHER, Bytes
 from data_loaders.plans import Plan, Scratch
-from data_loaders.reads import Pieces
 
 _SCRATCH = Scratch()
 # bytes that a thread reads at once: few calls, and what is to be changed is still in its nearest cache
-_AT_ONCE = 1 << 21
+_AT_ONCE = 1 << 20
 # windows whose files are open together: far below the 1,024 descriptors that a process usually has
 _FILES = 128
 
@@ -29,75 +29,58 @@ def fill(
     block: Float[ndarray, "row time channel"],
 ) -> None:
     """Row r of the block becomes the window of `plans[of[r]]` that begins at sample `start[r]`, with zeros around a smaller one."""
-    longest = max(_n_bytes(plan) for plan in plans)
+    if not block.size:
+        return
+    longest = max(plan.n_bytes for plan in plans)
     together = max(1, min(_FILES, TOGETHER // max(1, longest)))
-    for low, high in _cut(len(of), together):
+    for low, high in _cut(0, len(of), together):
         rows = _Rows(content, plans, of[low:high], start[low:high], block[low:high])
-        hands.each(rows.fill, _cut(high - low, max(1, _AT_ONCE // max(1, longest))))
+        hands.each(rows.fill, rows.parts(max(1, _AT_ONCE // max(1, longest))))
 
 
 class _Rows:
     """Some rows of a batch, and where their bytes lie."""
 
     def __init__(self, content: Bytes, plans: Sequence[Plan], of: ndarray, start: ndarray, block: ndarray) -> None:
-        self._plans, self._of, self._block = plans, of.tolist(), block
-        # a window that needs neither conversion nor padding is read to where it stays
-        direct = [plan.as_float and block.shape[1:] == (plan.n_times, plan.n_chans) for plan in plans]
-        self._is_direct, self._is_ready = direct, all(direct) and all(plan.untouched for plan in plans)
-        self._pieces = self._located(content, of, start)
-        self._bytes = block.reshape(len(of), -1).view(np.uint8)
+        self._plans, self._of, self._block = plans, of, block
+        n_times = np.array([plan.n_times for plan in plans], np.int64)
+        self._pieces = content.pieces([plan.place for plan in plans], of, start, start + n_times[of])
+
+    def parts(self, most: int) -> list[tuple[int, int]]:
+        """Rows [low, high) that are treated alike, so that one call changes them together, at most so many."""
+        kinds: dict[Any, int] = {}
+        kind = np.array([kinds.setdefault(plan.treatment, len(kinds)) for plan in self._plans])
+        changes = (1 + np.flatnonzero(np.diff(kind[self._of]))).tolist() if len(kinds) > 1 else []
+        runs = pairwise([0, *changes, len(self._of)])
+        return [part for low, high in runs for part in _cut(low, high, most)]
 
     def fill(self, part: tuple[int, int]) -> None:
         """Rows [low, high), in the calling thread."""
         low, high = part
-        if self._is_ready:
-            return self._pieces.read(low, list(self._bytes[low:high]))
-        raw = self._memory(range(low, high))
-        self._pieces.read(low, raw)
-        for row, one in zip(range(low, high), raw, strict=True):
-            plan = self._plans[self._of[row]]
-            assert plan.extent is not None
-            _change(plan, one.view(plan.extent.dtype).reshape(plan.n_times, -1), self._block[row])
-        return None
-
-    def _located(self, content: Bytes, of: Int[ndarray, "row"], start: Int[ndarray, "row"]) -> Pieces:
-        places = []
-        for plan in self._plans:
-            assert plan.extent is not None
-            places.append(Place(plan.entry.file, plan.entry.size, plan.extent))
-        n_times = np.array([plan.n_times for plan in self._plans], np.int64)
-        return content.pieces(places, of, start, start + n_times[of])
-
-    def _memory(self, rows: range) -> list[UInt8[ndarray, "_"]]:
-        """Where the bytes of each row go: its place, or this thread's own memory."""
-        apart = [0 if self._is_direct[of] else _n_bytes(self._plans[of]) for of in self._of[rows.start : rows.stop]]
-        ends = list(accumulate(apart, initial=0))
-        scratch = _SCRATCH.take((ends[-1],), "u1")
-        return [
-            scratch[low:high] if high > low else self._bytes[row]
-            for row, (low, high) in zip(rows, pairwise(ends), strict=True)
-        ]
+        plan, rows = self._plans[self._of[low]], self._block[low:high]
+        # a window that needs neither conversion nor padding is read to where it stays
+        direct = plan.as_float and rows.shape[1:] == (plan.n_times, plan.n_chans)
+        memory = (
+            rows.reshape(len(rows), -1).view(np.uint8) if direct else _SCRATCH.take((len(rows), plan.n_bytes), "u1")
+        )
+        self._pieces.read(low, list(memory))
+        if not (direct and plan.untouched):
+            _change(plan, memory.view(plan.place.extent.dtype).reshape(-1, plan.n_chans), rows)
 
 
-def _n_bytes(plan: Plan) -> int:
-    """Bytes of a window as it lies on disk."""
-    assert plan.extent is not None
-    return (plan.n_times or 0) * plan.extent.row_bytes
+def _cut(low: int, high: int, step: int) -> list[tuple[int, int]]:
+    return [(start, min(start + step, high)) for start in range(low, high, step)]
 
 
-def _cut(n: int, step: int) -> list[tuple[int, int]]:
-    return [(low, min(low + step, n)) for low in range(0, n, step)]
-
-
-def _change(plan: Plan, raw: ndarray, row: Float[ndarray, "time channel"]) -> None:
-    """From what lay on disk to what a batch holds: SI units, transforms, zeros for bad channels and around a smaller window."""
+def _change(plan: Plan, raw: ndarray, rows: Float[ndarray, "row time channel"]) -> None:
+    """From what lay on disk to what a batch holds: SI units, transforms, zeros for bad channels and around smaller windows."""
     assert plan.chain is not None
     if plan.bads and plan.as_float:
         raw[:, plan.bads] = 0.0
-    if row.shape == raw.shape:
-        return plan.chain.run(raw, row)
+    if rows.shape[1:] == (plan.n_times, plan.n_chans):
+        return plan.chain.run(raw, rows.reshape(raw.shape))
     window = raw if plan.as_float else np.empty(raw.shape, np.float32)
     plan.chain.run(raw, window)
-    row[: plan.n_times, : plan.n_chans] = window
-    row[plan.n_times :], row[:, plan.n_chans :] = 0.0, 0.0
+    rows[:, : plan.n_times, : plan.n_chans] = window.reshape(len(rows), -1, plan.n_chans)
+    rows[:, plan.n_times :], rows[:, :, plan.n_chans :] = 0.0, 0.0
     return None

@@ -7,6 +7,7 @@ import threading
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from jaxtyping import Bool, Float
@@ -15,7 +16,7 @@ from numpy import ndarray
 from data_loaders import fields
 from data_loaders.catalog import Entry
 from data_loaders.contracts import Field
-from data_loaders.extents import Extent
+from data_loaders.extents import Extent, Place
 from data_loaders.store import Store
 from data_loaders.transforms.base import SignalInfo, Transform
 
@@ -65,6 +66,23 @@ class Plan:
         return self.as_float and not self.bads and self.chain is not None and self.chain.is_empty
 
     @cached_property
+    def place(self) -> Place:
+        """Where the signal lies."""
+        assert self.extent is not None
+        return Place(self.entry.file, self.entry.size, self.extent)
+
+    @cached_property
+    def n_bytes(self) -> int:
+        """Bytes of a window as it lies on disk, 0 where windows differ in length."""
+        return (self.n_times or 0) * self.place.extent.row_bytes
+
+    @cached_property
+    def treatment(self) -> tuple[Any, ...]:
+        """The same for recordings whose windows go the same way from the disk to a batch."""
+        operations = () if self.chain is None else self.chain.treatment
+        return (self.place.extent.dtype, self.n_times, self.n_chans, tuple(self.bads), operations)
+
+    @cached_property
     def n_chans(self) -> int:
         """Channels that come out."""
         return len(self.infos[-1].ch_names)
@@ -79,6 +97,11 @@ class Chain:
     def __init__(self, operations: Sequence[tuple[np.ufunc, Float[ndarray, "channel"]]], n_chans: int) -> None:
         self._n_chans, self._repeat = n_chans, max(1, _TILE // max(1, n_chans))
         self._operations = [(ufunc, constant, self._tiled(constant)) for ufunc, constant in operations]
+
+    @property
+    def treatment(self) -> tuple[tuple[str, bytes], ...]:
+        """What is done with which numbers."""
+        return tuple((ufunc.__name__, constant.tobytes()) for ufunc, constant, _ in self._operations)
 
     @property
     def is_empty(self) -> bool:
