@@ -17,31 +17,34 @@ from data_loaders.windows import Tile
 from data_loaders.writer import Writer
 
 
-def recording(subject: str, n_chans: int, n_times: int, integers: bool, bads: tuple[str, ...] = ()) -> Recording:
+def recording(
+    subject: str, n_chans: int, n_times: int, integers: bool, bads: tuple[str, ...] = (), step: float = 1e-7
+) -> Recording:
     names = tuple(f"E{i}" for i in range(n_chans))
     steps = np.random.default_rng(int(subject)).integers(-3000, 3000, (n_times, n_chans))
-    scale = {"gain": np.full(n_chans, 1e-7), "offset": np.arange(n_chans) * 1e-7} if integers else {}
-    signal = (steps * 1e-7 + (scale["offset"] if integers else 0)).astype(np.float32)
+    scale = {"gain": np.full(n_chans, step), "offset": np.arange(n_chans) * step} if integers else {}
+    signal = (steps * step + (scale["offset"] if integers else 0)).astype(np.float32)
     about = {"ch_names": names, "ch_types": ("eeg",) * n_chans, "bads": bads, "duration": n_times / 100.0}
     return Recording(study="S", subject=subject, modality="eeg", sfreq=100.0, signal=signal, **about, **scale)
 
 
 @pytest.fixture
 def store(tmp_path: Path) -> Store:
-    """As they lie on disk: read as they are, with a bad channel, with a channel less, and two of integers."""
+    """As they lie on disk: read as they are, with a bad channel, with a channel less, and three of integers."""
     with Writer(tmp_path / "store") as writer:
         writer.write(recording("0", 3, 500, False))
         writer.write(recording("1", 3, 500, False, bads=("E1",)))
         writer.write(recording("2", 2, 500, False))
         writer.write(recording("3", 3, 500, True))
         writer.write(recording("4", 2, 500, True, bads=("E0",)))
+        writer.write(recording("5", 3, 500, True, step=1e-6))
     return Store(tmp_path / "store")
 
 
 def batch(store: Store) -> np.ndarray:
     windows = Tile(0.1).cut(store, (0.0, 1.0))
     positions = np.random.default_rng(0).permutation(len(windows))
-    found = Gather(store, windows, {"signal": Field(0.0, 1.0)}, [], [], list("01234"))(positions[None])
+    found = Gather(store, windows, {"signal": Field(0.0, 1.0)}, [], [], list("012345"))(positions[None])
     assert found.signal is not None
     return found.signal.numpy()
 
