@@ -43,6 +43,11 @@ def entities_in(path: Path) -> dict[str, str]:
     return entities | ({"suffix": path.name.split(".")[0].rsplit("_", 1)[-1]} if entities else {})
 
 
+def who(path: Path) -> dict[str, str]:
+    """Of whom and what a file is, as far as its name says it as BIDS does, also outside a dataset."""
+    return {key: value for key, value in entities_in(path).items() if key in ("subject", "session", "task", "run")}
+
+
 def tables_of(path: Path, root: Path) -> dict[str, Path]:
     """The events, channels and electrodes tables, coordsystem.json and participants.tsv that speak for a file."""
     found = {kind: table for kind in _TABLES if (table := inherited(path, root, kind))}

@@ -12,7 +12,7 @@ from data_loaders.formats.mne_epochs import is_cut, read_epochs
 from data_loaders.formats.mne_files import suffix_of
 from data_loaders.formats.mne_raw import read_raw
 from data_loaders.formats.nwb_electrical import read_electrical
-from data_loaders.formats.participants import participant
+from data_loaders.formats.participants import guessed, participant
 from data_loaders.formats.sidecar import ARRAY_SUFFIXES
 from data_loaders.formats.source import Source
 
@@ -38,13 +38,7 @@ def _found(source: Source) -> Found:
 
 
 def _named(source: Source) -> tuple[str, ...]:
-    """Who a file is of is never guessed silently: a wrong guess puts one person on both sides of a split."""
-    notes = []
-    subject = source.entities.get("subject", "")
-    if "pattern" not in source.description and "subject" not in source.description and "suffix" not in source.entities:
-        notes.append(
-            f"the subject is taken from the file's name ({subject}): files of one person need a `pattern` in brainfm.yaml"
-        )
+    notes = list(guessed(source))
     run = source.entities.get("run", "")
     if any(f"{key}-{value}" in run for key, value in source.entities.items() if key != "run"):
         notes.append(f"several files are of one run, this one is called {run}: keep one with `exclude` in brainfm.yaml")

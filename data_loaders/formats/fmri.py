@@ -35,7 +35,7 @@ from data_loaders.formats.events import empty_events, tidy
 from data_loaders.formats.fmri_files import suffix_of
 from data_loaders.formats.fmri_parcels import parcellated
 from data_loaders.formats.nifti_scan import read_nifti
-from data_loaders.formats.participants import participant
+from data_loaders.formats.participants import guessed, participant
 from data_loaders.formats.repetition_time import repetition_time
 from data_loaders.formats.scan import Scan
 from data_loaders.formats.source import Source
@@ -75,7 +75,7 @@ def read(source: Source) -> Recording:
         ch_types=("bold",) * len(scan.ch_names), units=(scan.unit,) * len(scan.ch_names), ch_positions=scan.positions,
         ch_columns=scan.ch_columns, space=scan.space, bads=scan.bads, signal=scan.values, gain=scan.gain, offset=scan.offset,
         events=tidy(events), segments=_segments(segments, confounds, tr), streams=streams, demographics=dict(known.people),
-        source=source.path.name, decisions=(*_named(source), *known.notes, *scan.notes, *told, *confounds.notes, *said, *heard),
+        source=source.path.name, decisions=(*guessed(source), *known.notes, *scan.notes, *told, *confounds.notes, *said, *heard),
     )  # fmt: skip
     # two voxels of one series are no mistake of the recorder: interpolation makes them
     return checked(_bad_outside(found), doubled=not scan.space)
@@ -189,12 +189,3 @@ def _bad_outside(recording: Recording) -> Recording:
 
 def _who(source: Source) -> dict[str, Any]:
     return {name: source.entities.get(name, "") for name in ("study", "subject", "session", "task", "run")}
-
-
-def _named(source: Source) -> tuple[str, ...]:
-    if {"pattern", "subject"} & set(source.description) or bids_func.is_bold(source.path):
-        return ()
-    subject = source.entities.get("subject", "")
-    return (
-        f"the subject is taken from the file's name ({subject}): files of one person need a `pattern` in brainfm.yaml",
-    )

@@ -88,7 +88,7 @@ def _candidate(path: Path, folder: Path, given: tuple[Path, ...], alone: bool) -
     right = other_hemisphere(path) if suffix.endswith("gii") else None
     entities = (
         {"study": (dataset or folder).name}
-        | (bids_func.run_of(path) if bids_func.is_bold(path) else {})
+        | (bids_func.run_of(path) if bids_func.is_bold(path) else bids.entities_in(path))
         | entities_of(path, description)
     )
     entities = entities if "subject" in entities else {"subject": _stem(path, suffix)} | entities

@@ -9,6 +9,7 @@ from data_loaders.formats.nwb import word
 # what programs call their output: it says nothing of the recording
 _OUTPUTS = {
     "suite2p",
+    "combined",
     "phy",
     "kilosort",
     "kilosort2",

@@ -69,9 +69,6 @@ def _text(value: Any) -> str:
 
 def _entities(path: Path) -> dict[str, str]:
     """Who and when: what the file says, else what its name says (sub-A_ses-B, as DANDI and BIDS have it)."""
-    named = {
-        key: value for key, value in bids.entities_in(path).items() if key in ("subject", "session", "task", "run")
-    }
     try:
         with h5py.File(path) as file:
             subject = _scalar(file, "general/subject/subject_id")
@@ -79,7 +76,7 @@ def _entities(path: Path) -> dict[str, str]:
     except (OSError, RuntimeError):
         subject = session = ""
     said = {key: word(value) for key, value in (("subject", subject), ("session", session)) if value}
-    return {"subject": word(path.stem)} | named | said
+    return {"subject": word(path.stem)} | bids.who(path) | said
 
 
 def _scalar(file: h5py.File, name: str) -> str:

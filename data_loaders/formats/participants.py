@@ -8,6 +8,25 @@ from typing import Any
 
 import pandas as pd
 
+from data_loaders.formats.source import Source
+
+
+def guessed(source: Source) -> tuple[str, ...]:
+    """Who a file is of is never guessed silently: a wrong guess puts one person on both sides of a split."""
+    stem, mine = _letters(source.path.name.split(".")[0]), _letters(source.entities.get("subject", ""))
+    # an NWB file says itself who it is of, and may be called after that
+    taken = stem == mine if source.path.suffix == ".nwb" else bool(mine) and stem.startswith(mine)
+    if {"pattern", "subject"} & set(source.description) or not taken:
+        return ()
+    subject = source.entities["subject"]
+    return (
+        f"the subject is taken from the file's name ({subject}): files of one person need a `pattern` in brainfm.yaml",
+    )
+
+
+def _letters(text: str) -> str:
+    return "".join(c for c in text if c.isalnum()).lower()
+
 
 def participant(subject: str, description: Mapping[str, Any]) -> dict[str, Any]:
     """What the sidecar's `participants: {file, subject}` says of one subject; empty where no file is named.
@@ -34,9 +53,9 @@ def participant(subject: str, description: Mapping[str, Any]) -> dict[str, Any]:
     return stated_of(rows.drop(columns=[column, *nameless]))
 
 
-def read_table(path: Path) -> pd.DataFrame:
+def read_table(path: Path, separator: str | None = None) -> pd.DataFrame:
     """A csv or tsv table; `n/a` and empty cells are missing; names of people (first column) stay text."""
-    separator = "\t" if path.suffix == ".tsv" else ","
+    separator = separator or ("\t" if path.suffix == ".tsv" else ",")
     # utf-8-sig: spreadsheet programs put a byte order mark before the first column's name
     try:
         first = pd.read_csv(path, sep=separator, nrows=0, encoding="utf-8-sig").columns

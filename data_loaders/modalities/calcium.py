@@ -6,11 +6,13 @@ baseline are left as they are unless the sidecar asks for a correction.
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from data_loaders.contracts import Recording
-from data_loaders.formats import caiman, calcium_arrays, nwb, nwb_ophys, sidecar, stated, suite2p
+from data_loaders.formats import bids, caiman, calcium_arrays, nwb, nwb_ophys, sidecar, stated, suite2p
 from data_loaders.formats.folders import named_by_folder
+from data_loaders.formats.participants import guessed
 from data_loaders.formats.source import named
 from data_loaders.modalities.base import Reader, Source
 
@@ -50,7 +52,8 @@ class Calcium(Reader):
             session = caiman.load(path, source.description, source.entities)
         else:
             session = calcium_arrays.load(path, source.description, source.entities)
-        return session.recording(path.name, source.description)
+        who = () if path.is_dir() else guessed(source)
+        return replace(session, decisions=(*who, *session.decisions)).recording(path.name, source.description)
 
     def _source(self, path: Path, place: Path, top: Path, given: tuple[Path, ...]) -> Source | None:
         """`place` is where sidecars are looked for: for a folder, as if for a file in it."""
@@ -64,7 +67,9 @@ class Calcium(Reader):
         ):
             return None
         defaults = (
-            named_by_folder(path, top) if path.is_dir() else {"study": path.resolve().parent.name, "subject": path.stem}
+            named_by_folder(path, top)
+            if path.is_dir()
+            else {"study": path.resolve().parent.name, "subject": path.stem} | bids.who(path)
         )
         entities = {key: value for key, value in defaults.items() if value} | sidecar.entities_of(path, description)
         return Source(

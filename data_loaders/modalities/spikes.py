@@ -6,12 +6,14 @@ milliseconds, spike times keep their full precision, and nothing is binned befor
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from data_loaders.contracts import Recording
-from data_loaders.formats import nwb, nwb_units, phy, sidecar, spike_arrays, stated, temporaldata
+from data_loaders.formats import bids, nwb, nwb_units, phy, sidecar, spike_arrays, stated, temporaldata
 from data_loaders.formats.folders import named_by_folder
+from data_loaders.formats.participants import guessed
 from data_loaders.formats.source import named
 from data_loaders.modalities.base import Reader, Source
 
@@ -48,6 +50,7 @@ class Spikes(Reader):
             session = spike_arrays.load(source.path, source.description.get("spikes", {}), source.entities)
         else:
             session = temporaldata.load(source.path)
+        session = replace(session, decisions=(*guessed(source), *session.decisions))
         return session.recording(source.path.name, source.entities, keep)
 
     def _is_one(self, path: Path) -> bool:
@@ -63,9 +66,9 @@ class Spikes(Reader):
         if not ours or sidecar.excluded(path, top, description):
             return None
         entities = sidecar.entities_of(path, description)
-        defaults = {"study": path.resolve().parent.name, "subject": path.stem} if arrays else {}
+        default = {"study": path.resolve().parent.name, "subject": path.stem} | bids.who(path) if arrays else {}
         also = stated.files_of(description.get("spikes", {}), path)
-        return Source((path, *sidecars, *also), "spikes", top, defaults | entities, description)
+        return Source((path, *sidecars, *also), "spikes", top, default | entities, description)
 
     def _folder(self, folder: Path, top: Path, given: tuple[Path, ...]) -> Source | None:
         sidecars = sidecar.sidecars_of(folder / phy.FILES[0], top if top.is_dir() else top.parent, given)
