@@ -12,7 +12,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from data_loaders.contracts import Recording, Stream
-from data_loaders.formats.channels import BRAIN, UNITS, Channels, listed, settled
+from data_loaders.formats.channels import BRAIN, Channels, listed, settled, unit_of
 from data_loaders.formats.checks import checked
 from data_loaders.formats.events import split_special, tidy, without
 from data_loaders.formats.integers import Samples
@@ -26,7 +26,7 @@ class Found:
 
     `events` may still have BAD spans and borders; `segments` are given for cut trials. `triggers` are the events of a
     stimulus channel, asked for only where there are no others. `guess` is True where every channel is called EEG by
-    default, `rename` where electrodes are spelt as the recorder liked.
+    default, `rename` where electrodes are spelt as the recorder liked. `units` are of channels whose type has none, by name.
     """
 
     channels: Channels
@@ -41,6 +41,7 @@ class Found:
     guess: bool = False
     rename: bool = False
     unit: str | None = None
+    units: Mapping[str, str] = field(default_factory=dict)
     notes: Sequence[str] = ()
 
 
@@ -122,8 +123,11 @@ def _streams(found: Found, channels: Channels, brain: Sequence[int]) -> tuple[di
         index = [i for i in channels.of((kind,)) if i not in set(brain)]
         values = found.read(index).signal.astype(np.float32, copy=False)
         names = tuple(channels.names[i] for i in index)
-        streams[_free(kind, streams)] = Stream(values, found.sfreq, 0.0, names, UNITS.get(kind, ""))
-    told = [f"not in the signal but the stream {name}: {listed(stream.names)}" for name, stream in streams.items()]
+        streams[_free(kind, streams)] = Stream(values, found.sfreq, 0.0, names, unit_of(kind, names, found.units))
+    told = [
+        f"not in the signal but the stream {name}" + (f": {listed(stream.names)}" if stream.names else "")
+        for name, stream in streams.items()
+    ]
     return streams, told
 
 

@@ -144,6 +144,12 @@ def _placed(channels: Channels) -> Channels:
     return replace(channels, positions=positions, notes=(*channels.notes, note))
 
 
+def unit_of(kind: str, names: Sequence[str], stated: Mapping[str, str]) -> str:
+    """The unit of channels of one type: the type's own, else what the file states where it says the same of all."""
+    units = {UNITS.get(kind) or stated.get(name, "") for name in names}
+    return units.pop() if len(units) == 1 else ""
+
+
 def listed(items: Sequence[str], limit: int = 8) -> str:
     """A few of the items, and how many there are besides."""
     return ", ".join(items[:limit]) + (f" and {len(items) - limit} more" if len(items) > limit else "")

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from data_loaders.formats import bids
-from data_loaders.formats.mne_files import FOLDER_SUFFIXES, is_recording, modality_of, suffix_of
+from data_loaders.formats.mne_files import FOLDER_SUFFIXES, is_recording, modality_of, parts_of, suffix_of
 from data_loaders.formats.sidecar import ARRAY_SUFFIXES, describe, entities_of, excluded, sidecars_of, start
 from data_loaders.formats.source import Source
 
@@ -57,7 +57,9 @@ def _source(path: Path, folder: Path, given: tuple[Path, ...], modality: str) ->
         return None
     tables = list(bids.tables_of(path, dataset).values()) if dataset else []
     people = [Path(description["participants"]["file"])] if "participants" in description else []
-    also = [p for p in (*sidecars, *_beside(path), *tables, *people) if p.is_file() and not is_recording(p)]
+    also = [
+        p for p in (*sidecars, *_beside(path), *parts_of(path), *tables, *people) if p.is_file() and not is_recording(p)
+    ]
     entities = _entities(path, dataset or folder, description)
     return Source((path, *dict.fromkeys(also)), modality, folder, entities, {"modality": modality} | description)
 

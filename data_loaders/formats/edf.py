@@ -33,6 +33,7 @@ class EDFHeader:
     n_records: int
     n_records_found: int
     interrupted: bool
+    dimensions: tuple[str, ...] = ()
 
     @property
     def rates(self) -> Float[ndarray, "channel"]:
@@ -43,6 +44,11 @@ class EDFHeader:
         """Gain and offset of a channel by its label; NaN where no label or more than one is so called."""
         index = [i for i, label in enumerate(self.labels) if label == name]
         return (float(self.gain[index[0]]), float(self.offset[index[0]])) if len(index) == 1 else (np.nan, np.nan)
+
+    def unit(self, name: str) -> str:
+        """What MNE gives a channel in: volts where the file has some part of them, else as the file says."""
+        stated = dict(zip(self.labels, self.dimensions, strict=True)).get(name, "")
+        return "V" if stated.lower() in _VOLTS else stated
 
 
 def edf_header(path: Path) -> EDFHeader:
@@ -73,7 +79,7 @@ def _parsed(path: Path, first: bytes, rest: bytes) -> tuple[EDFHeader, bool]:
     found = (path.stat().st_size - 256 * (n_chans + 1)) // max(1, width * int(n_samples.sum()))
     interrupted = b"EDF+D" in first[192:236] or b"BDF+D" in first[192:236]
     header = EDFHeader(tuple(columns["label"]), gain * unit, (low - bottom * gain) * unit, n_samples,
-                       float(first[244:252]) or 1.0, int(first[236:244]), int(found), interrupted)  # fmt: skip
+                       float(first[244:252]) or 1.0, int(first[236:244]), int(found), interrupted, tuple(columns["dimension"]))  # fmt: skip
     return header, interrupted
 
 

@@ -8,6 +8,7 @@ import warnings
 import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from glob import escape
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -49,6 +50,16 @@ def is_recording(path: Path) -> bool:
         part = _PART.search(path.name) and path.with_name(_PART.sub(r"\1", path.name)).exists()
         return not (_OTHER_FIF.search(path.name) or part or re.search(r"_split-(?!0*1_)\d+_", path.name))
     return suffix in EEG_SUFFIXES + MEG_SUFFIXES
+
+
+def parts_of(path: Path) -> list[Path]:
+    """The later parts of a FIF file that was split as it was saved: a_raw-1.fif of a_raw.fif, or split-02 of split-01."""
+    if suffix_of(path) not in FIF_SUFFIXES:
+        return []
+    first = re.compile(r"(?<=_split-)0*1(?=_)")
+    stem, ending = path.name[: -len(suffix_of(path))], path.name[-len(suffix_of(path)) :]
+    names = f"{escape(stem)}-[0-9]*{ending}" if not first.search(path.name) else first.sub("*", escape(path.name))
+    return sorted(other for other in path.parent.glob(names) if other != path and not is_recording(other))
 
 
 def modality_of(path: Path) -> str:

@@ -12,7 +12,7 @@ from numpy import ndarray
 
 from data_loaders.contracts import Stream
 from data_loaders.formats.assemble import Found
-from data_loaders.formats.channels import UNITS, listed
+from data_loaders.formats.channels import listed, unit_of
 from data_loaders.formats.edf import EDFHeader, edf_header
 from data_loaders.formats.events import annotated, triggered
 from data_loaders.formats.integers import Samples, gathered
@@ -33,18 +33,19 @@ def read_raw(path: Path, opened: Callable[[], mne.io.BaseRaw] | None = None) -> 
     header = edf_header(path) if suffix_of(path) in _EDF else None
     check_gzip(path)
     slow = _other_rates(header) if header is not None and opened is None else {}
+    units = {} if header is None else {label: header.unit(label) for label in header.labels}
     notes = _told(header, slow)
     with heard(path, notes):
         raw = opened() if opened is not None else _open(path, header, slow)
         channels = channels_of(raw.info)
         notes.extend(_uneven(path, raw))
-        streams = _slow_streams(path, slow)
+        streams = _slow_streams(path, slow, units)
         events = annotated(raw)
     typed = suffix_of(path) in TYPED_SUFFIXES
     return Found(
         channels=channels, sfreq=float(raw.info["sfreq"]), n_times=len(raw.times),
         read=lambda index: _samples(path, raw, index, header), events=events, streams=streams,
-        triggers=lambda: triggered(raw), guess=not typed, rename=not typed, notes=notes,
+        triggers=lambda: triggered(raw), guess=not typed, rename=not typed, notes=notes, units=units,
     )  # fmt: skip
 
 
@@ -74,7 +75,7 @@ def _other_rates(header: EDFHeader) -> dict[float, list[str]]:
     return others
 
 
-def _slow_streams(path: Path, slow: Mapping[float, Sequence[str]]) -> dict[str, Stream]:
+def _slow_streams(path: Path, slow: Mapping[float, Sequence[str]], units: Mapping[str, str]) -> dict[str, Stream]:
     """One stream per rate and type, named after the type, and after the rate where several have the type."""
     streams: dict[str, Stream] = {}
     for rate, names in slow.items():
@@ -84,7 +85,8 @@ def _slow_streams(path: Path, slow: Mapping[float, Sequence[str]]) -> dict[str, 
             index = [i for i, other in enumerate(kinds) if other == kind]
             values = gathered(partial(raw.get_data, index), len(raw.times), len(index)).signal
             name = kind if kind not in streams else f"{kind}_{rate:g}Hz"
-            streams[name] = Stream(values, rate, 0.0, tuple(raw.ch_names[i] for i in index), UNITS.get(kind, ""))
+            labels = tuple(raw.ch_names[i] for i in index)
+            streams[name] = Stream(values, rate, 0.0, labels, unit_of(kind, labels, units))
     return streams
 
 

@@ -6,7 +6,7 @@ import mne
 import numpy as np
 import pandas as pd
 import pytest
-from edfio import Bdf, BdfSignal, Edf, EdfSignal
+from edfio import Bdf, BdfSignal
 
 from data_loaders.modalities.eeg import EEG
 from data_loaders.modalities.meg import MEG
@@ -175,45 +175,6 @@ def test_trials_that_share_samples_are_told(tmp_path, make_raw):
     assert any("share samples" in decision for decision in _only(tmp_path).decisions)
 
 
-def test_channels_of_another_rate_are_streams_on_their_own_clock(tmp_path):
-    rng = np.random.default_rng(0)
-    eeg, ecg = 20 * rng.normal(size=(2, 2000)), 300 * rng.normal(size=5000)
-    signals = [
-        EdfSignal(eeg[0], 200, label="EEG C3", physical_dimension="uV"),
-        EdfSignal(ecg, 500, label="ECG", physical_dimension="uV"),
-    ]
-    Edf([*signals, EdfSignal(eeg[1], 200, label="EEG C4", physical_dimension="uV")]).write(tmp_path / "a.edf")
-    recording = _only(tmp_path)
-    assert (recording.sfreq, recording.ch_names, recording.signal.shape) == (200.0, ("C3", "C4"), (2000, 2))
-    assert recording.gain is not None
-    assert (recording.streams["ecg"].sfreq, recording.streams["ecg"].values.shape) == (500.0, (5000, 1))
-    np.testing.assert_allclose(recording.streams["ecg"].values[:, 0], 1e-6 * ecg, atol=1e-7)
-    assert any("500 Hz" in decision for decision in recording.decisions)
-
-
-def test_streams_of_one_type_and_two_rates_have_two_names(tmp_path):
-    rng = np.random.default_rng(0)
-    rates = {"EEG C3": 200, "Resp chest": 10, "Resp nasal": 25}
-    signals = [
-        EdfSignal(rng.normal(0, 20, 10 * rate), rate, label=name, physical_dimension="uV")
-        for name, rate in rates.items()
-    ]
-    Edf(signals).write(tmp_path / "a.edf")
-    streams = _only(tmp_path).streams
-    assert {name: (stream.names, stream.sfreq) for name, stream in streams.items()} == {
-        "resp": (("Resp chest",), 10), "resp_25Hz": (("Resp nasal",), 25),
-    }  # fmt: skip
-
-
-def test_eeg_of_mixed_rates_is_told(tmp_path):
-    rng = np.random.default_rng(0)
-    signals = [
-        EdfSignal(rng.normal(0, 20, 10 * rate), rate, label=f"C{rate}", physical_dimension="uV") for rate in (100, 200)
-    ]
-    Edf(signals).write(tmp_path / "a.edf")
-    assert any("100, 200 Hz: MNE interpolated" in decision for decision in _only(tmp_path).decisions)
-
-
 def test_the_key_changes_with_the_file_its_companions_and_its_sidecar(tmp_path, make_raw):
     _brainvision(tmp_path, make_raw())
     keys = [EEG().sources(tmp_path)[0].key, EEG().sources(tmp_path)[0].key]
@@ -237,6 +198,18 @@ def test_later_parts_covariances_and_hidden_files_are_no_sources(tmp_path, make_
     raw.save(tmp_path / "a_raw-1.fif", verbose="error")
     assert [source.path.name for source in EEG().sources(tmp_path)] == ["a_raw.fif"]
     assert MEG().sources(tmp_path) == []
+
+
+@pytest.mark.parametrize("naming", ["neuromag", "bids"])
+def test_a_file_in_parts_is_one_source_that_changes_with_each(tmp_path, make_raw, naming):
+    raw = make_raw(sfreq=1000.0, seconds=200.0)
+    raw.save(tmp_path / "sub-1_eeg.fif", split_size="2MB", split_naming=naming, verbose="error")
+    [source] = EEG().sources(tmp_path)
+    assert sorted(source.paths) == sorted(tmp_path.iterdir())
+    assert len(source.paths) > 2
+    key = source.key
+    os.utime(source.paths[-1], ns=(0, 0))
+    assert EEG().sources(tmp_path)[0].key != key
 
 
 def test_two_files_of_one_name_are_refused(tmp_path, make_raw):
