@@ -38,6 +38,7 @@ def load(path: Path, description: Mapping[str, Any], entities: Mapping[str, str]
             arrays = {one: _traces(file, one, path) for one in dict.fromkeys([name, *also])}
             columns = _columns(file, len(arrays[name]), path)
             rate = description.get("sfreq", _number(file, "params/data/fr"))
+            told = () if "accepted" in columns else (_unjudged(file),)
     except (OSError, RuntimeError, KeyError, TypeError, IndexError) as error:
         raise ValueError(f"{path.name} cannot be read ({type(error).__name__}: {str(error)[:200]}): it is truncated or damaged: copy it "
                          f"again, or leave it out with `exclude: [{path.name}]`") from error  # fmt: skip
@@ -46,7 +47,7 @@ def load(path: Path, description: Mapping[str, Any], entities: Mapping[str, str]
         entities=entities, traces=arrays[name].T, ch_names=tuple(f"cell{i}" for i in range(len(arrays[name]))), name=name,
         unit="dF/F" if name == "F_dff" else "n/a", sfreq=None if rate is None or around["times"] is not None else float(rate),
         also={one: arrays[one].T for one in also}, columns=columns, positions=positions_in_image(columns, stated),
-        default={"accepted": 1} if "accepted" in columns else {}, decisions=(f"the traces are {name}",), **around,
+        default={"accepted": 1} if "accepted" in columns else {}, decisions=(f"the traces are {name}", *told), **around,
     )  # fmt: skip
 
 
@@ -62,7 +63,8 @@ def _traces(file: h5py.File, name: str, path: Path) -> ndarray:
 def _columns(file: h5py.File, n_cells: int, path: Path) -> dict[str, tuple[Any, ...]]:
     estimates, columns = file["estimates"], {}
     if _is_array(estimates, "idx_components"):
-        accepted = np.asarray(estimates["idx_components"][()]).astype(np.int64)
+        verdict = np.asarray(estimates["idx_components"][()])
+        accepted = np.flatnonzero(verdict) if verdict.dtype.kind == "b" else verdict.astype(np.int64)
         if accepted.size and (accepted.min() < 0 or accepted.max() >= n_cells):
             raise ValueError(
                 f"{path.name}: idx_components names component {accepted.max()}, but there are {n_cells}: it is damaged"
@@ -74,13 +76,20 @@ def _columns(file: h5py.File, n_cells: int, path: Path) -> dict[str, tuple[Any, 
     return columns | _centres(file, n_cells)
 
 
+def _unjudged(file: h5py.File) -> str:
+    there = (
+        "is no list of numbers" if isinstance(file["estimates"].get("idx_components"), h5py.Group) else "says nothing"
+    )
+    return f"all components come in, rejected ones among them: idx_components {there}"
+
+
 def _is_array(group: h5py.Group, name: str) -> bool:
     """CaImAn writes the word NoneType for what was not computed."""
     return (
         name in group
         and isinstance(group[name], h5py.Dataset)
         and group[name].ndim == 1
-        and group[name].dtype.kind in "fiu"
+        and group[name].dtype.kind in "fiub"
     )
 
 
@@ -105,4 +114,5 @@ def _centres(file: h5py.File, n_cells: int) -> dict[str, tuple[float, ...]]:
 
 def _number(file: h5py.File, name: str) -> float | None:
     value = file[name][()] if name in file and isinstance(file[name], h5py.Dataset) else None
+    value = value.item() if isinstance(value, np.ndarray) and value.size == 1 else value
     return float(value) if isinstance(value, int | float | np.number) else None

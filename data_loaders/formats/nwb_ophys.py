@@ -134,10 +134,16 @@ def _simple(values: ndarray) -> bool:
 
 
 def _centres(table: Any, at: ndarray) -> dict[str, tuple[float, ...]]:
-    """The weighted centre of each region's pixel mask."""
-    if "pixel_mask" not in table.colnames:
+    """The weighted centre of each region's mask, of pixels or of an image [x, y]."""
+    if "pixel_mask" in table.colnames:
+        masks = [np.asarray(table["pixel_mask"][int(i)].tolist(), dtype=float).reshape(-1, 3) for i in at]
+    elif "image_mask" in table.colnames:
+        images = (np.asarray(table["image_mask"][int(i)], dtype=float) for i in at)
+        masks = [np.c_[np.argwhere(image), image[np.nonzero(image)]] for image in images]
+    else:
         return {}
-    masks = [np.asarray(table["pixel_mask"][int(i)].tolist(), dtype=float).reshape(-1, 3) for i in at]
+    if not all(map(len, masks)):
+        return {}
     weights = [np.maximum(mask[:, 2], 1e-12) for mask in masks]
     centre = [np.average(mask[:, :2], axis=0, weights=w) for mask, w in zip(masks, weights, strict=True)]
     return {"x_pixel": tuple(float(c[0]) for c in centre), "y_pixel": tuple(float(c[1]) for c in centre)}

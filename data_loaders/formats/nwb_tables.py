@@ -69,12 +69,15 @@ def rate_of(series: pynwb.TimeSeries) -> float:
 
 
 def events_of(nwb: pynwb.NWBFile, told: list[str]) -> tuple[pd.DataFrame | None, Float[ndarray, "span 2"]]:
-    """Trials, epochs, other intervals and annotations as events in seconds, and the spans that the file calls invalid."""
+    """Trials, epochs, other intervals, tables of events and annotations as events in seconds, and the spans that are called invalid."""
     from pynwb.epoch import TimeIntervals
 
     tables: list[pd.DataFrame] = []
     invalid = np.zeros((0, 2))
-    for table in (one for one in nwb.objects.values() if isinstance(one, TimeIntervals)):
+    # tables of events are younger than the pynwb that we ask for
+    for table in (
+        one for one in nwb.objects.values() if isinstance(one, TimeIntervals) or type(one).__name__ == "EventsTable"
+    ):
         if table.name == "invalid_times":
             invalid = np.stack([np.asarray(table[name][:], dtype=float) for name in _BOUNDS], 1).reshape(-1, 2)
         elif len(table):
@@ -101,9 +104,14 @@ def _is_signal(series: pynwb.TimeSeries) -> bool:
 
 
 def _is_annotation(series: pynwb.TimeSeries) -> bool:
+    """True for what happened now and then (texts, licks, rewards): it has times, and no rate."""
+    from pynwb.behavior import BehavioralEvents
     from pynwb.misc import AnnotationSeries, IntervalSeries
 
-    return isinstance(series, AnnotationSeries | IntervalSeries)
+    happened = (
+        isinstance(series.parent, BehavioralEvents) and series.timestamps is not None and np.ndim(series.data) == 1
+    )
+    return happened or isinstance(series, AnnotationSeries | IntervalSeries)
 
 
 def _is_behaviour(series: pynwb.TimeSeries) -> bool:
@@ -148,20 +156,33 @@ def _file(series: pynwb.TimeSeries) -> str:
 
 
 def _intervals(table: Any, told: list[str]) -> pd.DataFrame:
-    """One event per interval; `trial_type` is the kind of the interval, else the table's name."""
+    """One event per interval or row; `trial_type` is the kind of it, else the table's name."""
+    instants = "timestamp" in table.colnames and "start_time" not in table.colnames
+    onset, duration = _instants(table) if instants else _spans(table, told)
+    columns: dict[str, Any] = {"onset": onset, "duration": duration}
+    for name in table.colnames:
+        if name not in (("timestamp", "duration") if instants else _BOUNDS):
+            columns |= _columns(name, table[name])
+    frame = pd.DataFrame(columns)
+    kind = next((k for k in KINDS if k in frame and frame[k].nunique() > 1), None)
+    return frame.assign(trial_type=table.name if kind is None else [_label(kind, v) for v in frame[kind]])
+
+
+def _instants(table: Any) -> tuple[ndarray, "ndarray"]:
+    """Onsets and durations of a table of events, of which some or all have no duration."""
+    onset = np.asarray(table["timestamp"][:], dtype=float)
+    stated = np.asarray(table["duration"][:], dtype=float) if "duration" in table.colnames else np.zeros(len(onset))
+    return onset, np.nan_to_num(stated)
+
+
+def _spans(table: Any, told: list[str]) -> tuple[ndarray, "ndarray"]:
     start, stop = (np.asarray(table[name][:], dtype=float) for name in _BOUNDS)
     wrong = stop < start
     if wrong.any():
         told.append(
             f"{table.name}: {wrong.sum()} of {len(start)} intervals stop before they start: their duration is left open"
         )
-    columns: dict[str, Any] = {"onset": start, "duration": np.where(wrong, np.nan, stop - start)}
-    for name in table.colnames:
-        if name not in _BOUNDS:
-            columns |= _columns(name, table[name])
-    frame = pd.DataFrame(columns)
-    kind = next((k for k in KINDS if k in frame and frame[k].nunique() > 1), None)
-    return frame.assign(trial_type=table.name if kind is None else [_label(kind, v) for v in frame[kind]])
+    return start, np.where(wrong, np.nan, stop - start)
 
 
 def _columns(name: str, column: Any) -> dict[str, Any]:
@@ -187,12 +208,21 @@ def _label(kind: str, value: Any) -> str:
 
 
 def _annotations(series: pynwb.TimeSeries) -> pd.DataFrame:
-    """Texts with a time; an IntervalSeries has +1 where an interval of that name begins and -1 where it ends."""
+    """Texts with a time; an IntervalSeries has +1 where an interval of that name begins and -1 where it ends.
+
+    What else happened now and then is called after its series, its numbers are the column `value`.
+    """
+    from pynwb.misc import IntervalSeries
+
     times = times_of(series)
     data = np.asarray(series.data[:])
     if data.dtype.kind not in "fiub":
         kinds = [v.decode() if isinstance(v, bytes) else str(v) for v in data]
         return pd.DataFrame({"onset": times, "duration": 0.0, "trial_type": kinds})
+    if not isinstance(series, IntervalSeries):
+        return pd.DataFrame(
+            {"onset": times, "duration": 0.0, "trial_type": series.name, "value": _values(series).astype(float)}
+        )
     on, off = times[data > 0], times[data < 0]
     duration = off - on if len(on) == len(off) and np.all(off >= on) else np.full(len(on), np.nan)
     return pd.DataFrame({"onset": on, "duration": duration, "trial_type": series.name})

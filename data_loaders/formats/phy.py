@@ -51,11 +51,17 @@ def load(folder: Path, description: Mapping[str, Any], entities: Mapping[str, st
     ids = np.unique(clusters)
     arrays = Arrays(folder, "spikes")
     columns = _columns(folder, ids)
+    told = (
+        ()
+        if "quality" in columns
+        else ("no table says what clusters are (cluster_group.tsv): all come in, noise among them",)
+    )
     return SpikeSession(
         entities=entities, ch_names=tuple(f"unit{i}" for i in ids.tolist()), times=ticks / _rate(folder, stated),
         units=np.searchsorted(ids, clusters), series=series_of(arrays, stated), events=trials_of(arrays, stated.get("trials")),
         segments=segments_of(arrays, stated.get("segments")), columns=columns, positions=_positions(folder, columns),
         duration=None if stated.get("duration") is None else float(stated["duration"]), demographics=stated.get("demographics", {}),
+        decisions=told,
     )  # fmt: skip
 
 
@@ -109,7 +115,9 @@ def _vector(folder: Path, name: str) -> Int[ndarray, "spike"]:
 def _columns(folder: Path, ids: Int[ndarray, "unit"]) -> dict[str, tuple[Any, ...]]:
     """Every column of every cluster table, one entry per unit."""
     table = pd.DataFrame(index=pd.Index(ids))
-    for path in sorted(folder.glob("cluster_*.tsv"), key=lambda path: path.name == "cluster_info.tsv"):
+    # phy 1 called the table of verdicts cluster_groups.csv, and put tabs into it
+    tables = [*folder.glob("cluster_*.tsv"), *folder.glob("cluster_group*.csv")]
+    for path in sorted(tables, key=lambda path: (path.name == "cluster_info.tsv", path.suffix, path.name)):
         rows = _table(path, folder)
         table = table.join(rows[[name for name in rows if name not in table]])
     found = columns_of(table)
@@ -122,7 +130,8 @@ def _columns(folder: Path, ids: Int[ndarray, "unit"]) -> dict[str, tuple[Any, ..
 
 
 def _table(path: Path, folder: Path) -> pd.DataFrame:
-    rows = read_table(path)
+    with path.open(encoding="utf-8-sig") as file:
+        rows = read_table(path, "\t" if "\t" in file.readline() else ",")
     key = next((name for name in ("cluster_id", "id") if name in rows), None)
     if key is None or rows[key].duplicated().any():
         wrong = f"has the columns {list(rows)}, none of them cluster_id" if key is None else "names a cluster twice"

@@ -56,7 +56,14 @@ def read_table(
                          f"its own name in `ch_names`, or mend `axes` or `columns`")  # fmt: skip
     if not len(values):
         raise DamagedError(path, "it has no row")
-    scan = Scan(values, names, np.full((len(names), 3), np.nan), None, "a table does not state its repetition time")
+    told = (
+        ()
+        if table is None or _without_numbering(table, description) is None
+        else ("the first column numbers the rows: no region",)
+    )
+    scan = Scan(
+        values, names, np.full((len(names), 3), np.nan), None, "a table does not state its repetition time", notes=told
+    )
     return (
         (_timed(path, scan, table, str(description["times"])), table)
         if "times" in description and table is not None
@@ -73,9 +80,18 @@ def _columns(
         raise ValueError(f"{path.name} has {rows} rows and {columns} columns and no header: are rows volumes or regions? "
                          f"State `axes: [time, channel]` "
                          f"or `axes: [channel, time]` in the sidecar")  # fmt: skip
-    values, names = table.numbers(description.get("columns"), path)
+    values, names = table.numbers(description.get("columns", _without_numbering(table, description)), path)
     transposed = _axes(path, description) == ["channel", "time"]
     return (values.T if transposed else values), (names if table.named and not transposed else ()), table
+
+
+def _without_numbering(table: NumberTable, description: Mapping[str, Any]) -> list[Any] | None:
+    """All columns but a first one without a name that numbers the rows, as pandas and spreadsheets write it; None for all."""
+    first, *others = table.frame.columns
+    if "columns" in description or not table.named or not str(first).startswith("Unnamed:") or not others:
+        return None
+    numbers = table.frame[first].to_numpy()
+    return others if np.array_equal(numbers, numbers[0] + np.arange(len(numbers))) else None
 
 
 def _array(path: Path, arrays: Mapping[str, ndarray], description: Mapping[str, Any]) -> Float[ndarray, "time channel"]:

@@ -27,6 +27,8 @@ from numpy import ndarray
 from data_loaders.formats.spike_session import SpikeSession, unit_of_each
 from data_loaders.formats.stated import KEYS, Arrays, check_keys, segments_of, series_of, trials_of
 
+# seconds: whole numbers beyond are taken for ticks of a clock
+_DAY = 86_400
 _KEYS = KEYS | {"times", "units", "splits", "sfreq", "coding", "ch_names", "columns"}
 
 
@@ -74,6 +76,9 @@ def _seconds(times: ndarray, stated: Mapping[str, Any], path: Path) -> ndarray:
             f"the sidecar of {path.name} has spikes.coding {coding!r}: write steps (differences) or leave it out"
         )
     whole = np.cumsum(times, dtype=np.int64 if times.dtype.kind in "iu" else np.float64) if coding == "steps" else times
+    if "sfreq" not in stated and whole.dtype.kind in "iu" and whole.max(initial=0) > _DAY:
+        raise ValueError(f"{path.name}: spike times are whole numbers up to {whole.max():,}, which would be {whole.max() / _DAY:.1f} days: "
+                         f"state the clock they count in `spikes: {{sfreq: 30000}}` (hertz; 1 for seconds)")  # fmt: skip
     return np.asarray(whole, dtype=np.float64) / float(stated.get("sfreq", 1.0))
 
 

@@ -145,7 +145,7 @@ def test_two_sources_of_one_name_are_both_named(tmp_path):
 def test_every_decision_is_printed_and_lies_in_the_store(tmp_path, capsys):
     source = spikes_folder(tmp_path / "in", 3)
     for number in range(3):
-        np.savez(source / f"s{number:02d}.npz", spike_times=[3.0, 1.0], spike_units=[0, 1], vel=np.zeros(1000))
+        np.savez(source / f"s{number:02d}.npz", spike_times=[3.0, 1.0], spike_units=[1, 0], vel=np.zeros(1000))
     store = Store(prepare(source, tmp_path / "out"))
     printed = capsys.readouterr().out
     assert "sub-s00: spike times were not in order" in printed

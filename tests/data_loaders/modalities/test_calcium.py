@@ -1,10 +1,9 @@
-"""Calcium imaging from suite2p folders (numpy as suite2p saves), CaImAn HDF5 (h5py in its layout), NWB (pynwb) and arrays."""
+"""Calcium imaging from suite2p folders (numpy as suite2p saves), NWB (pynwb) and arrays."""
 
 import pickle
 from datetime import UTC, datetime
 from pathlib import Path
 
-import h5py
 import numpy as np
 import pytest
 import yaml
@@ -12,26 +11,13 @@ from pynwb import NWBHDF5IO, NWBFile, TimeSeries
 from pynwb.file import Subject
 from pynwb.ophys import DfOverF, Fluorescence, ImageSegmentation, OpticalChannel, RoiResponseSeries
 from scipy.io import savemat
-from scipy.sparse import csc_matrix
 
-from data_loaders.contracts import Recording
 from data_loaders.formats.suite2p import numbers_in
 from data_loaders.modalities.calcium import Calcium
 from data_loaders.prepare import find
 from data_loaders.store import Store
 from data_loaders.writer import Writer
-
-
-def only(folder: Path, stated: dict | None = None) -> Recording:
-    if stated is not None:
-        where = folder if folder.is_dir() else folder.parent
-        (where / "brainfm.yaml").write_text(yaml.safe_dump(stated))
-    [source] = Calcium().sources(folder)
-    return Calcium().read(source)
-
-
-def traces(n_cells: int = 5, n_times: int = 600, seed: int = 0) -> np.ndarray:
-    return (100 + 10 * np.random.default_rng(seed).standard_normal((n_cells, n_times))).astype(np.float32)
+from tests.data_loaders.modalities.cells import caiman, only, traces
 
 
 def suite2p(plane: Path, n_cells: int = 5, n_times: int = 600, seed: int = 0, fs=30.0) -> dict[str, np.ndarray]:
@@ -160,47 +146,7 @@ def test_behaviour_and_trials_lie_beside(tmp_path):
     assert recording.events["onset"].tolist() == [2.0, 9.0]
 
 
-def caiman(path: Path, fr: float | None = 10.0) -> dict[str, np.ndarray]:
-    """The groups that CaImAn's `save` writes: absent results are the word NoneType."""
-    made = {"C": traces(4, 300, 1), "F_dff": traces(4, 300, 2) / 100, "S": np.abs(traces(4, 300, 3))}
-    shapes = csc_matrix((np.ones(4), ([0, 5, 11, 17], [0, 1, 2, 3])), (20, 4))  # an image of 4 rows and 5 columns
-    with h5py.File(path, "w") as file:
-        for name, array in made.items():
-            file[f"estimates/{name}"] = array
-        for name in ("data", "indices", "indptr"):
-            file[f"estimates/A/{name}"] = getattr(shapes, name)
-        file["estimates/A/shape"], file["dims"] = np.array(shapes.shape), np.array([4, 5])
-        file["estimates/idx_components"], file["estimates/SNR_comp"] = (
-            np.array([0, 2, 3]),
-            np.array([3.0, 1.0, 2.0, 5.0]),
-        )
-        file["estimates/r_values"] = "NoneType"
-        if fr is not None:
-            file["params/data/fr"] = fr
-    return made
-
-
-def test_caiman_gives_accepted_components_with_scores_and_centres(tmp_path):
-    made = caiman(tmp_path / "m1.hdf5")
-    recording = only(tmp_path, {"calcium": {"um_per_pixel": 1.0, "also": ["S"]}})
-    assert (recording.subject, recording.sfreq) == ("m1", 10.0)
-    np.testing.assert_array_equal(recording.signal, made["C"][[0, 2, 3]].T)
-    np.testing.assert_array_equal(recording.streams["S"].values, made["S"][[0, 2, 3]].T)
-    assert recording.ch_columns["snr"] == (3.0, 2.0, 5.0)
-    np.testing.assert_allclose(recording.ch_positions * 1e6, [[0, 0, 0], [2, 3, 0], [4, 1, 0]])
-    assert any("keep accepted 1: 3 of 4 cells" in decision for decision in recording.decisions)
-    ratio = only(tmp_path, {"calcium": {"traces": "F_dff"}, "keep": {"snr": {"min": 2.5}, "accepted": 1}})
-    np.testing.assert_array_equal(ratio.signal, made["F_dff"][[0, 3]].T)
-    assert ratio.units == ("dF/F",) * 2
-
-
-def test_caiman_without_a_rate_asks_for_it(tmp_path):
-    caiman(tmp_path / "m1.hdf5", fr=None)
-    with pytest.raises(ValueError, match=r"m1.hdf5 does not say.*add `sfreq: 30`"):
-        only(tmp_path)
-
-
-def nwb(path: Path, ratio: bool = True, **clock) -> np.ndarray:
+def nwb(path: Path, ratio: bool = True, images: bool = False, **clock) -> np.ndarray:
     """Four regions of one plane, one of them no cell; dF/F and neuropil; a wheel and trials."""
     made = traces(4, 500, 5)
     file = NWBFile("x", "id", datetime(2026, 1, 1, tzinfo=UTC), session_id="s1")
@@ -216,7 +162,10 @@ def nwb(path: Path, ratio: bool = True, **clock) -> np.ndarray:
     table = segmentation.create_plane_segmentation(name="cells", description="x", imaging_plane=plane)
     table.add_column("iscell", "verdict and probability")
     for i in range(4):
-        table.add_roi(pixel_mask=[(i, 2 * i, 1.0), (i + 2, 2 * i, 1.0)], iscell=[float(i != 2), 0.5], id=100 + i)
+        image = np.zeros((6, 7))  # [x, y]
+        image[[i, i + 2], 2 * i] = 1.0
+        mask = {"image_mask": image} if images else {"pixel_mask": [(i, 2 * i, 1.0), (i + 2, 2 * i, 1.0)]}
+        table.add_roi(**mask, iscell=[float(i != 2), 0.5], id=100 + i)
     rois = table.create_roi_table_region("all", region=[0, 1, 2, 3])
     parent = DfOverF() if ratio else Fluorescence()
     module.add(parent)
@@ -231,9 +180,9 @@ def nwb(path: Path, ratio: bool = True, **clock) -> np.ndarray:
     return made
 
 
-@pytest.mark.parametrize("ratio", [True, False])
-def test_nwb_traces_come_back_with_ids_regions_and_behaviour(tmp_path, ratio):
-    made = nwb(tmp_path / "a.nwb", ratio)
+@pytest.mark.parametrize(("ratio", "images"), [(True, False), (False, False), (True, True)])
+def test_nwb_traces_come_back_with_ids_regions_and_behaviour(tmp_path, ratio, images):
+    made = nwb(tmp_path / "a.nwb", ratio, images)
     recording = only(tmp_path)
     assert (recording.name, recording.sfreq) == ("sub-m1_ses-s1", 20.0)
     np.testing.assert_array_equal(recording.signal, made[[0, 1, 3]].T)
@@ -241,6 +190,7 @@ def test_nwb_traces_come_back_with_ids_regions_and_behaviour(tmp_path, ratio):
     assert recording.units == ("dF/F",) * 3
     assert recording.ch_columns["region"] == ("V1",) * 3
     assert recording.ch_columns["x_pixel"] == (1.0, 2.0, 4.0)
+    assert recording.ch_columns["y_pixel"] == (0.0, 2.0, 6.0)
     assert recording.streams["wheel"].start == 0.0
     assert recording.events["onset"].tolist() == [1.0, 4.0]
     assert recording.demographics == {"species": "Mus musculus"}

@@ -49,6 +49,13 @@ def test_regions_come_back_in_value_time_and_name(tmp_path, suffix):
     assert found.sfreq == pytest.approx(1 / 1.5)
 
 
+def test_a_column_that_numbers_the_rows_is_no_region(tmp_path):
+    pd.DataFrame(VALUES, columns=NAMES).to_csv(tmp_path / "S1.csv")
+    found = read(tmp_path, tr=1.5)
+    assert found.ch_names == tuple(NAMES)
+    assert any("the first column numbers the rows" in decision for decision in found.decisions)
+
+
 @pytest.mark.parametrize("suffix", [".csv", ".txt", ".mat"])
 def test_a_table_without_a_repetition_time_is_asked_about(tmp_path, suffix):
     with pytest.raises(ValueError, match=r"S1.* how many seconds lie between two volumes"):

@@ -128,6 +128,22 @@ def test_unsorted_spikes_are_sorted_with_their_units_and_it_is_said(tmp_path):
     assert any("sorted" in decision for decision in recording.decisions)
 
 
+def test_spikes_that_lie_unit_after_unit_are_in_order(tmp_path):
+    times, units = np.array([1.0, 3.0, 2.0, 4.0]), np.array([0, 0, 1, 1])
+    recording = read(written(tmp_path, {"spike_times": times, "spike_units": units}))
+    assert recording.spikes.channels.tolist() == [0, 1, 0, 1]
+    assert not any("sorted" in decision for decision in recording.decisions)
+    recording = read(written(tmp_path, {"spike_times": times[[1, 0, 2, 3]], "spike_units": units}))
+    assert any("sorted" in decision for decision in recording.decisions)
+
+
+def test_whole_numbers_of_days_are_asked_for_their_clock(tmp_path):
+    ticks = {"spike_times": np.arange(300) * 1000, "vel": np.ones((1000, 2))}
+    with pytest.raises(ValueError, match=r"one.npz: spike times are whole numbers up to 299,000.*sfreq: 30000"):
+        read(written(tmp_path, ticks))
+    assert read(written(tmp_path, ticks, {"sfreq": 30_000})).spikes.times[-1] == 299 / 30
+
+
 def test_a_silent_unit_is_kept_and_named(tmp_path):
     recording = read(written(tmp_path, {}, {"ch_names": ["a", "b", "c", "quiet"]}))
     assert recording.ch_names[-1] == "quiet"

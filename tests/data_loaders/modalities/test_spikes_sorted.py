@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 import yaml
+from pynwb import NWBHDF5IO, TimeSeries
+from pynwb.behavior import BehavioralEvents
 
 from data_loaders.modalities.spikes import Spikes
 from tests.data_loaders.modalities.sorted_spikes import nwb, read
@@ -68,6 +70,37 @@ def test_what_keep_asks_for_must_be_there(tmp_path):
         read(tmp_path / "a.nwb")
 
 
+def test_a_table_of_events_is_read_as_trials_are(tmp_path):
+    nwb(tmp_path / "a.nwb")
+    with NWBHDF5IO(tmp_path / "a.nwb", "a") as io:
+        file = io.read()
+        table = file.create_events_table(name="flash", description="x")
+        table.add_column("stimulus", "which")
+        table.add_event(timestamp=2.0, duration=0.5, stimulus="red")
+        table.add_event(timestamp=18.0, duration=np.nan, stimulus="blue")
+        io.write(file)
+    rows = read(tmp_path / "a.nwb").events.query("stimulus != 'n/a'")
+    assert rows["trial_type"].tolist() == ["red", "blue"]
+    assert rows["onset"].tolist() == [2.0, 18.0]
+    assert rows["duration"].tolist() == [0.5, 0.0]
+
+
+@pytest.mark.filterwarnings("ignore:BehavioralEvents is deprecated")
+def test_what_happened_now_and_then_is_an_event_and_cuts_no_segment(tmp_path):
+    nwb(tmp_path / "a.nwb")
+    with NWBHDF5IO(tmp_path / "a.nwb", "a") as io:
+        file = io.read()
+        licks = TimeSeries(name="lick", data=np.array([1.0, 2.0, 1.0]), unit="n/a", timestamps=[2.0, 2.3, 18.0])
+        file.processing["behavior"].add(BehavioralEvents(time_series=licks))
+        io.write(file)
+    recording = read(tmp_path / "a.nwb")
+    rows = recording.events[recording.events["trial_type"] == "lick"]
+    assert rows["onset"].tolist() == [2.0, 2.3, 18.0]
+    assert rows["value"].tolist() == [1.0, 2.0, 1.0]
+    assert set(recording.streams) == {"hand"}
+    np.testing.assert_allclose(recording.segments, [[0, 12], [14, 20]])
+
+
 def test_times_before_the_sessions_zero_move_everything(tmp_path):
     times = [np.array([-1.5, 2.0]), np.array([3.0]), np.array([4.0])]
     nwb(tmp_path / "a.nwb", times=times)
@@ -108,6 +141,18 @@ def test_a_phy_folder_gives_units_quality_and_positions_and_leaves_noise_out(tmp
     assert any("keep quality in good, mua: 2 of 3 units" in decision for decision in recording.decisions)
     np.testing.assert_array_equal(recording.spikes.times[recording.spikes.channels == 1], times[clusters == 7])
     np.testing.assert_allclose(recording.ch_positions, [[16e-6, 20e-6, 0], [0, 0, 0]])
+
+
+def test_verdicts_of_an_older_phy_are_read_and_missing_ones_told(tmp_path):
+    phy(tmp_path / "m", cluster_groups__csv="cluster_id\tgroup\n0\tgood\n3\tnoise\n7\tmua\n")
+    for table in (tmp_path / "m").glob("*.tsv"):
+        table.unlink()
+    [source] = Spikes().sources(tmp_path)
+    assert Spikes().read(source).ch_columns["quality"] == ("good", "mua")
+    (tmp_path / "m" / "cluster_groups.csv").unlink()
+    recording = Spikes().read(source)
+    assert recording.ch_names == ("unit0", "unit3", "unit7")
+    assert any("no table says what clusters are" in decision for decision in recording.decisions)
 
 
 def test_params_py_is_read_and_never_run(tmp_path):
