@@ -37,7 +37,7 @@ def materialise(store: Store, transforms: Sequence[Transform]) -> Store:
     target = _home(store.path) / _digest(
         [str(sha) + key for sha, key in zip(store.catalog["sha256"], store.column("key"), strict=True)], history
     )
-    with alone(target, waits=True), Writer(target) as writer:
+    with alone(target, waits=True, every_rank=True), Writer(target) as writer:
         todo = [i for i in range(len(store)) if not writer.done(_key(store.entry(i)))]
         names = ", ".join(type(transform).__name__ for transform in transforms)
         for i in track(todo, f"{names} ({len(todo)} recordings)", disable=not todo):

@@ -11,13 +11,16 @@ from pathlib import Path
 
 from filelock import BaseFileLock, FileLock, SoftFileLock, Timeout
 
-# set for the second and further processes that one run starts for its GPUs: their first process holds the lock for all
+# set for the second and further processes of one run
 _RANKS = ("RANK", "LOCAL_RANK", "SLURM_PROCID")
 
 
 @contextmanager
-def alone(folder: Path, waits: bool = False) -> Iterator[None]:
+def alone(folder: Path, waits: bool = False, every_rank: bool = False) -> Iterator[None]:
     """Holds the folder's lock; where another process does, waits for it if asked to, else raises ValueError that names it.
+
+    Of a run on several devices the first process holds the lock for all, and the others pass; with `every_rank` they hold it
+    in turn: for work that one does and the others find done, and in which none waits for another.
 
     The lock belongs to the process, in the operating system: one that was killed holds nothing. It lies beside the
     folder, as `.NAME.lock`, so that the folder may be deleted meanwhile.
@@ -25,7 +28,7 @@ def alone(folder: Path, waits: bool = False) -> Iterator[None]:
     >>> with alone(Path("runs/mine")):  # doctest: +SKIP
     ...     train()
     """
-    if any(os.environ.get(name, "0") != "0" for name in _RANKS):
+    if not every_rank and any(os.environ.get(name, "0") != "0" for name in _RANKS):
         yield
         return
     folder = folder.absolute()

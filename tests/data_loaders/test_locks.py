@@ -68,10 +68,12 @@ def test_the_folder_may_be_made_anew_inside_and_nothing_is_left_in_it(tmp_path) 
     assert [path.name for path in tmp_path.glob("*.owner")] == []
 
 
-def test_the_other_processes_of_one_run_pass(holder, tmp_path, monkeypatch) -> None:
+def test_the_other_processes_of_one_run_pass_unless_each_is_to_be_alone(holder, tmp_path, monkeypatch) -> None:
     holder(60)
     monkeypatch.setenv("LOCAL_RANK", "1")
     with alone(tmp_path / "store"):
+        pass
+    with pytest.raises(ValueError, match="in use by process"), alone(tmp_path / "store", every_rank=True):
         pass
 
 
