@@ -56,7 +56,9 @@ class History(Callback):
     ) -> None:
         # summed on the device: reading a loss at every step would make the accelerator wait
         for name, value in outputs.items():
-            self.sums[name] = value.detach() + self.sums.get(name, torch.zeros_like(value)).to(value.device)
+            # Lightning has divided what is minimised, and nothing else, by the batches that make a step
+            whole = value.detach() * (trainer.accumulate_grad_batches if name == "loss" else 1)
+            self.sums[name] = whole + self.sums.get(name, torch.zeros_like(value)).to(value.device)
         self.count += 1
         if trainer.limit_val_batches == 0 and _stepped(trainer, batch_idx) and trainer.global_step % self.every == 0:
             self._row(trainer)

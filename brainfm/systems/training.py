@@ -45,6 +45,12 @@ class Training:
             raise ValueError(
                 f"trainer.accumulate_grad_batches is {self.accumulate_grad_batches}, expected at least 1: 1 is none"
             )
+        limit, of = self.limit_train_batches, self.accumulate_grad_batches
+        if limit is not None and (limit if isinstance(limit, int) else int(limit * self.n_batches)) % of:
+            raise ValueError(
+                f"trainer.limit_train_batches is {limit}, which is no whole number of steps of accumulate_grad_batches {of}: "
+                "the last step of every epoch would be of fewer batches; take a multiple"
+            )
         # "test/" is left to the leakage guard, which says why not
         if not self.monitor.startswith(("val/", "test/")):
             raise ValueError(

@@ -14,8 +14,10 @@ import torch
 from safetensors.torch import load_file
 
 from brainfm import checkpoints
+from brainfm.recipe import Recipe
 from brainfm.run.fit import fit
 from brainfm.run.judge import show
+from brainfm.run.train import Steps
 from data_loaders.leakage import LeakageError
 from data_loaders.locks import alone
 
@@ -79,6 +81,31 @@ def test_a_run_killed_over_and_over_ends_with_the_scores_of_one_that_was_not(rec
     assert killed >= 5
     assert "done before, skipped" in said
     assert same(whole, tmp_path / "run")
+
+
+@pytest.fixture(scope="module")
+def plain(recipe, tmp_path_factory):
+    """Runs a recipe without evaluators, of a model that treats every window alike, and gives the curve of its first fold."""
+
+    def run(batch_size: int, **trainer) -> pd.DataFrame:
+        encoder = {"class_path": "brainfm.encoders.gru.GRU", "init_args": {"dropout": 0.0}}
+        made = recipe(encoder=encoder, evaluators=None, trainer=trainer).resolved
+        made["data"]["init_args"]["batch_size"] = batch_size
+        return pd.read_csv(fit(Recipe.of(made), tmp_path_factory.mktemp("plain") / "run") / "fold-0" / "history.csv")
+
+    return run
+
+
+def test_batches_that_are_summed_into_a_step_train_like_one_of_their_size(plain):
+    pd.testing.assert_frame_equal(plain(8, accumulate_grad_batches=2), plain(16), rtol=1e-4)
+
+
+def test_the_order_goes_on_where_limit_train_batches_ends_an_epoch(plain, monkeypatch):
+    epochs, begin = [], Steps.__iter__
+    monkeypatch.setattr(Steps, "__iter__", lambda steps: epochs.append(steps) or begin(steps))
+    whole, n = plain(16), len(epochs)
+    pd.testing.assert_frame_equal(plain(16, limit_train_batches=2), whole)
+    assert len(epochs) - 2 * n == 2 * 2, "five steps are three epochs of two, in each of two folds"
 
 
 def test_finished_folds_are_skipped_with_a_line(recipe, whole, capsys):

@@ -7,6 +7,7 @@ import torch
 from torch import nn
 
 from brainfm.systems.supervised import build_optimizer, build_scheduler, keyed_seed
+from brainfm.systems.training import Training
 
 
 def sgd(**init_args) -> dict:
@@ -66,3 +67,9 @@ def test_factories_serve_as_well_as_names():
 def test_neighbouring_keys_give_unlike_seeds():
     seeds = {keyed_seed(fold, step) for fold in range(10) for step in range(1000)}
     assert len(seeds) == 10_000
+
+
+def test_an_epoch_that_ends_within_a_step_is_refused():
+    with pytest.raises(ValueError, match="limit_train_batches is 3, which is no whole number of steps"):
+        Training(accumulate_grad_batches=2, limit_train_batches=3)
+    assert Training(accumulate_grad_batches=2, limit_train_batches=4).n_batches == 2000
