@@ -16,6 +16,11 @@ RECIPE, SCORES, SUMMARY, LAST, HISTORY, PREDICTIONS, CHANNELS = (
     "recipe.yaml", "scores.parquet", "summary.csv", "last.ckpt", "history.csv", "predictions.parquet", "channels.csv",
 )  # fmt: skip
 
+# how batches are carried: the order of windows, and so the result, does not depend on it
+_CARRIES = (
+    "data.init_args.threads", "data.init_args.depth", "trainer.devices", "trainer.num_nodes", "trainer.strategy", "trainer.save_every",
+)  # fmt: skip
+
 
 class RunFolder:
     """One run on disk. A fold is done when its scores.parquet is there: that file is written last, and whole."""
@@ -24,7 +29,10 @@ class RunFolder:
         self.path = path
 
     def claim(self, recipe: Mapping[str, Any], afresh: bool = False) -> None:
-        """Writes recipe.yaml, or finds the same one there. Raises ValueError that names the keys in which they differ."""
+        """Writes recipe.yaml, or finds the same one there; how many devices and threads carry it out may differ, and is told.
+
+        Raises ValueError that names the keys in which they differ.
+        """
         if afresh and (self.path / RECIPE).exists():
             shutil.rmtree(self.path)
         if (self.path / RECIPE).exists():
@@ -88,12 +96,14 @@ def plain(value: Any) -> Any:
 
 
 def _check_same(old: Mapping[str, Any], new: Mapping[str, Any], path: Path) -> None:
-    differing = sorted(_differences(old, new, ""))
-    if differing:
-        listed = "; ".join(f"{key} is {was!r} there and {now!r} here" for key, was, now in differing[:5])
+    told = {key: f"{key} is {was!r} there and {now!r} here" for key, was, now in _differences(old, new, "")}
+    other = [text for key, text in sorted(told.items()) if key not in _CARRIES]
+    if other:
         raise ValueError(
-            f"{path} belongs to another recipe: {listed}. Give this run another folder (--out), or delete {path}"
+            f"{path} belongs to another recipe: {'; '.join(other[:5])}. Give this run another folder (--out), or delete {path}"
         )
+    if told:
+        print(f"{path} goes on: {'; '.join(told.values())}")
 
 
 def _differences(old: Any, new: Any, where: str) -> Iterator[tuple[str, Any, Any]]:

@@ -26,6 +26,13 @@ def test_another_recipe_is_refused_with_the_keys_that_differ(tmp_path):
         RunFolder(tmp_path).claim({**RECIPE, "seed": 1, "trainer": {"max_steps": 20}})
 
 
+def test_other_devices_and_threads_may_go_on_and_are_told(tmp_path, capsys):
+    RunFolder(tmp_path).claim({**RECIPE, "trainer": {"max_steps": 10, "devices": 1}})
+    RunFolder(tmp_path).claim({**RECIPE, "trainer": {"max_steps": 10, "devices": 4}})
+    assert "goes on: trainer.devices is 1 there and 4 here" in capsys.readouterr().out
+    assert RunFolder(tmp_path).recipe()["trainer"]["devices"] == 1
+
+
 def test_a_debugging_run_starts_afresh(tmp_path):
     run = RunFolder(tmp_path)
     run.claim(RECIPE)
