@@ -10,7 +10,7 @@ import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
-from brainfm.nn.contrastive import gathered
+from brainfm.nn.ranks import gathered
 
 
 def alignment(

@@ -1,13 +1,12 @@
-"""Contrastive learning: similarities, InfoNCE, temperatures that may learn, and negatives gathered from all ranks."""
+"""Contrastive learning: similarities, InfoNCE and temperatures that may learn."""
 
 from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Literal
 
 import torch
-import torch.distributed as dist
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -16,11 +15,12 @@ Similarity = Literal["cosine", "euclidean"]
 
 @dataclass(frozen=True)
 class Contrast:
-    """InfoNCE and its two parts: how well positives align, how far negatives spread."""
+    """InfoNCE and its two parts: how well positives align, how far negatives spread; and against how many."""
 
     total: Float[Tensor, ""]
     align: Float[Tensor, ""]
     uniform: Float[Tensor, ""]
+    n_negatives: int
 
 
 def info_nce(
@@ -45,7 +45,7 @@ def info_nce(
         far = _minus_squared_distance(reference - centre, negative - centre)
     align = -(near * inverse_temperature).mean()
     uniform = (far * inverse_temperature).logsumexp(1).mean()
-    return Contrast(align + uniform, align, uniform)
+    return Contrast(align + uniform, align, uniform, len(negative))
 
 
 def _minus_squared_distance(a: Float[Tensor, "item dim"], b: Float[Tensor, "other dim"]) -> Float[Tensor, "item other"]:
@@ -59,32 +59,6 @@ def goodness_of_fit(loss: Tensor, n_negatives: int) -> Tensor:
     1.786525
     """
     return (math.log(n_negatives) - loss) / math.log(2)
-
-
-def n_ranks() -> int:
-    """How many processes train together."""
-    return dist.get_world_size() if dist.is_available() and dist.is_initialized() else 1
-
-
-def gathered(rows: Float[Tensor, "item dim"]) -> Float[Tensor, "all dim"]:
-    """The rows of all ranks, through which gradients flow back to the rank that each came from."""
-    return rows if n_ranks() == 1 else _Gather.apply(rows)  # type: ignore[return-value]
-
-
-class _Gather(torch.autograd.Function):
-    """All ranks' rows; what other ranks' losses say of ours is summed on the way back."""
-
-    @staticmethod
-    def forward(ctx: Any, rows: Tensor) -> Tensor:
-        parts = [torch.empty_like(rows) for _ in range(n_ranks())]
-        dist.all_gather(parts, rows.contiguous())
-        return torch.cat(parts)
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: Tensor) -> Tensor:
-        whole = gradients[0].contiguous()
-        dist.all_reduce(whole)
-        return whole.chunk(n_ranks())[dist.get_rank()]
 
 
 class Temperature(nn.Module):

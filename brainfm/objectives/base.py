@@ -16,7 +16,8 @@ from brainfm.encoders.base import Encoder
 from brainfm.linear.grouped import each_group
 from brainfm.linear.ridge import RidgeFit
 from brainfm.linear.scratch import Scratch
-from brainfm.nn.contrastive import Contrast, Similarity, Temperature, gathered, goodness_of_fit, info_nce
+from brainfm.nn.contrastive import Contrast, Similarity, Temperature, goodness_of_fit, info_nce
+from brainfm.nn.ranks import gathered
 from data_loaders.contracts import Batch, Rows
 
 
@@ -182,10 +183,10 @@ class ContrastiveObjective(Objective, ABC):
         return {"embedding": self.embed(batch)}
 
 
-def told(contrast: Contrast, n_negatives: int) -> dict[str, Tensor]:
+def told(contrast: Contrast) -> dict[str, Tensor]:
     """What is logged beside a loss: its parts, and the goodness of fit in bits."""
     parts = {"align": contrast.align, "uniform": contrast.uniform}
-    return parts | {"bits": goodness_of_fit(contrast.total.detach(), n_negatives)}
+    return parts | {"bits": goodness_of_fit(contrast.total.detach(), contrast.n_negatives)}
 
 
 _SAMPLERS = {3: "data_loaders.samplers.time_delta.TimeDelta", 4: "data_loaders.samplers.hybrid.Hybrid"}

@@ -12,6 +12,7 @@ from torch import Tensor, nn
 
 from brainfm.encoders.base import Encoder
 from brainfm.nn.constraints import constrain
+from brainfm.nn.ranks import among_ranks
 from brainfm.objectives.base import Objective, take_target
 from data_loaders.contracts import Batch
 
@@ -58,6 +59,8 @@ class Classification(Objective):
                 "the target holds values, not classes: take objective Regression, or write target=* to make classes of them"
             )
         loss = F.cross_entropy(logits, truth, self.class_weights, label_smoothing=self.label_smoothing)
+        if self.class_weights is not None:
+            loss = loss * among_ranks(self.class_weights[truth].sum(), len(batch))
         return {"loss": loss, "accuracy": (logits.argmax(-1) == truth).float().mean()}
 
     def predict(self, batch: Batch) -> dict[str, Tensor]:

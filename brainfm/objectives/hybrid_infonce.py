@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from brainfm.encoders.base import Encoder
-from brainfm.nn.contrastive import Similarity, Temperature, n_ranks
+from brainfm.nn.contrastive import Similarity, Temperature
 from brainfm.objectives.base import ContrastiveObjective, told
 from data_loaders.contracts import Batch
 
@@ -36,6 +36,5 @@ class HybridInfoNCE(ContrastiveObjective):
         reference, behaviour, negative, time = self.views(batch, 4)
         part = [view[:, : self.behaviour_dims] for view in (reference, behaviour, negative)]
         by_behaviour, by_time = self.contrast(*part), self.contrast(reference, time, negative)
-        n_negatives = len(negative) * n_ranks()
-        beside = told(by_behaviour, n_negatives) | {"time_bits": told(by_time, n_negatives)["bits"]}
+        beside = told(by_behaviour) | {"time_bits": told(by_time)["bits"]}
         return {"loss": by_behaviour.total + by_time.total, **beside}

@@ -5,7 +5,7 @@ from __future__ import annotations
 from torch import Tensor
 
 from brainfm.encoders.base import Encoder
-from brainfm.nn.contrastive import Similarity, Temperature, n_ranks
+from brainfm.nn.contrastive import Similarity, Temperature
 from brainfm.objectives.base import ContrastiveObjective, told
 from data_loaders.contracts import Batch
 
@@ -33,4 +33,4 @@ class InfoNCE(ContrastiveObjective):
     def loss(self, batch: Batch) -> dict[str, Tensor]:
         reference, positive, negative = self.views(batch, 3)
         found = self.contrast(reference, positive, negative)
-        return {"loss": found.total, **told(found, len(negative) * n_ranks())}
+        return {"loss": found.total, **told(found)}

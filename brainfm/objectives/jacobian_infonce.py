@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from brainfm.encoders.base import Encoder, take_signal
-from brainfm.nn.contrastive import Similarity, Temperature, n_ranks
+from brainfm.nn.contrastive import Similarity, Temperature
 from brainfm.nn.jacobian import jacobian
 from brainfm.objectives.base import ContrastiveObjective, told
 from data_loaders.contracts import Batch
@@ -51,7 +51,7 @@ class JacobianInfoNCE(ContrastiveObjective):
         total = found.total + self.scheduled() * size
         if self.training:
             self.steps += 1
-        return {"loss": total, **told(found, len(negative) * n_ranks()), "jacobian": size.detach()}
+        return {"loss": total, **told(found), "jacobian": size.detach()}
 
     def scheduled(self) -> Tensor:
         """The weight at this step."""

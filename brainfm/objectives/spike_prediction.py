@@ -14,6 +14,7 @@ from brainfm.encoders.base import Context, SpikeEncoder, State
 from brainfm.nn.alignment import alignment
 from brainfm.nn.autoregression import write
 from brainfm.nn.hazard import expected_counts, shuffled
+from brainfm.nn.ranks import among_ranks
 from brainfm.nn.sampling import Sampling
 from brainfm.nn.spike_tokens import SpikeTokenizer, SpikeTokens
 from brainfm.nn.units import UnitTable
@@ -167,7 +168,8 @@ class SpikePrediction(Objective):
         counts = self.vocabulary.decode(tokens).to(x.dtype)
         # a unit that the session lacks has neither rate nor spikes
         error = F.poisson_nll_loss(self._one_step(x, tokens, batch), counts, log_input=False, reduction="sum")
-        return error / counts.sum().clamp(min=1)
+        n_spikes = counts.sum().clamp(min=1)
+        return error / n_spikes * among_ranks(n_spikes, len(batch))
 
     def _next_token(self, x: Tensor, tokens: SpikeTokens, batch: Batch) -> dict[str, Tensor]:
         words, real = self._reader.current, tokens.mask[:, 1:]
@@ -175,7 +177,8 @@ class SpikePrediction(Objective):
         ids = F.cross_entropy(by_id.flatten(0, 1), tokens.id[:, 1:].flatten(), ignore_index=words.pad)
         steps = F.cross_entropy(by_step.flatten(0, 1), tokens.step[:, 1:].flatten(), ignore_index=words.step_pad)
         hit = (by_id.argmax(-1) == tokens.id[:, 1:])[real].float().mean()
-        return {"id": ids, "step": steps, "hit": hit.detach()}
+        weight = among_ranks(real.sum(), len(batch))
+        return {"id": ids * weight, "step": steps * weight, "hit": hit.detach() * weight}
 
     def _read_out(self, x: Tensor, tokens: SpikeTokens) -> Tensor:
         assert self.behaviour is not None

@@ -12,6 +12,7 @@ from rich.console import Console
 from rich.table import Table
 
 from brainfm.evaluators.base import Evaluator
+from brainfm.nn.ranks import apart
 from brainfm.objectives.base import ContrastiveObjective, Objective
 from brainfm.recipe import Recipe
 from brainfm.report.page import write
@@ -31,14 +32,15 @@ def judge(
 ) -> tuple[pd.DataFrame, pd.DataFrame]:
     """The predictions and the scores of the current fold's test part, baselines among them; none without evaluators.
 
-    An embedding is read out first, beside that of `control`; its points are kept in `folder`.
+    An embedding is read out first, beside that of `control`; its points are kept in `folder`. One process judges, also where
+    several trained: it sees every window, in order.
     """
     data, evaluators = recipe.data, recipe.fresh_evaluators()
     if not evaluators:
         return pd.DataFrame(), pd.DataFrame(columns=pd.Index(SCORE_COLUMNS))
     for evaluator in evaluators:
         evaluator.begin(model_name(recipe), data.targets, data.facts())
-    with reproducible(recipe.seed):
+    with reproducible(recipe.seed), apart():
         device = device_of(Training(**recipe.trainer))
         for prediction, batch, others in _passes(recipe, objective, evaluators, device, folder, control):
             for evaluator in evaluators:

@@ -1,17 +1,12 @@
 """InfoNCE agrees with the numbers published for it, to the sixth digit."""
 
-import math
-import os
-from pathlib import Path
-
 import numpy as np
 import pytest
 import torch
-import torch.multiprocessing as mp
 import torch.nn.functional as F
 from torch import Tensor
 
-from brainfm.nn.contrastive import Temperature, gathered, goodness_of_fit, info_nce
+from brainfm.nn.contrastive import Temperature, goodness_of_fit, info_nce
 
 
 def matrix(p: float) -> Tensor:
@@ -101,28 +96,3 @@ def test_a_long_way_from_the_origin_distances_keep_their_digits() -> None:
 def test_temperatures_are_positive(value: float) -> None:
     with pytest.raises(ValueError, match="positive"):
         Temperature(value)
-
-
-def one_rank(rank: int, folder: str) -> None:
-    os.environ |= {"MASTER_ADDR": "127.0.0.1", "GLOO_SOCKET_IFNAME": "lo"}
-    torch.distributed.init_process_group("gloo", init_method=f"file://{folder}/store", rank=rank, world_size=2)
-    weight = torch.linspace(-1, 1, 9).reshape(3, 3).double().requires_grad_(True)
-    views = [F.normalize(matrix(p)[rank * 4 : rank * 4 + 4] @ weight, dim=1) for p in (0.0, 0.5, 1.0)]
-    loss = info_nce(views[0], views[1], gathered(views[2])).total
-    loss.backward()
-    # what DistributedDataParallel does
-    torch.distributed.all_reduce(weight.grad)
-    torch.save((loss.detach(), weight.grad / 2), f"{folder}/{rank}.pt")
-    torch.distributed.destroy_process_group()
-
-
-def test_two_ranks_find_the_gradient_of_one(tmp_path: Path) -> None:
-    # a fork of a process whose threads have computed can hang
-    mp.start_processes(one_rank, (str(tmp_path),), nprocs=2, start_method="spawn")
-    weight = torch.linspace(-1, 1, 9).reshape(3, 3).double().requires_grad_(True)
-    whole = info_nce(*(F.normalize(matrix(p) @ weight, dim=1) for p in (0.0, 0.5, 1.0))).total
-    whole.backward()
-    losses, gradients = zip(*(torch.load(tmp_path / f"{rank}.pt") for rank in (0, 1)), strict=True)
-    assert math.fsum(losses) / 2 == pytest.approx(whole.item())
-    for gradient in gradients:
-        torch.testing.assert_close(gradient, weight.grad)
