@@ -26,12 +26,13 @@ from data_loaders.samplers.sequential import Sequential
 from data_loaders.samplers.shuffle import Shuffle
 from data_loaders.series import stretches
 from data_loaders.shuffled import ShuffledGather
+from data_loaders.signal_facts import check_channels, infos, signal_facts, widest
 from data_loaders.splits.base import Fold, Split
 from data_loaders.splits.share import check_less, less, of_subjects
 from data_loaders.store import Store
 from data_loaders.stream import Stream
 from data_loaders.stream_facts import stream_facts
-from data_loaders.transforms.base import Example, SignalInfo, Transform, n_leading
+from data_loaders.transforms.base import Example, Transform, n_leading
 from data_loaders.unit_sets import unit_facts
 from data_loaders.windows import Rule, Windows
 
@@ -162,26 +163,30 @@ class Data(lightning.LightningDataModule):
             self._train.load_state_dict(self._resumed)
 
     def val_dataloader(self) -> Stream:
-        """The validation part, in order; as draws where training compares several views."""
-        return self.part("val") if self.sampler.n_views == 1 else self.draws("val")
+        """The validation part, in order, shared by the ranks; as draws where training compares several views."""
+        return self.part("val", shared=True) if self.sampler.n_views == 1 else self.draws("val", shared=True)
 
-    def draws(self, name: str) -> Stream:
-        """What the sampler draws from a part of the current fold, the same at every pass."""
+    def draws(self, name: str, shared: bool = False) -> Stream:
+        """What the sampler draws from a part of the current fold, the same at every pass; of `shared` draws, a rank's part."""
         windows = getattr(self.fold, name)
         sampler = self.sampler.bind(windows, self.batch_size, self._seed, self._reader(windows))
-        return self._stream(sampler, once=True)
+        return self._stream(sampler, once=True, shared=shared)
 
     def test_dataloader(self) -> Stream:
-        """The test part, in order."""
-        return self.part("test")
+        """The test part, in order, shared by the ranks."""
+        return self.part("test", shared=True)
 
-    def part(self, name: str, at_most: int | None = None) -> Stream:
-        """One part of the current fold (train, val, test), in order and once; of a larger one `at_most` windows, at random."""
+    def part(self, name: str, at_most: int | None = None, shared: bool = False) -> Stream:
+        """One part of the current fold (train, val, test), in order and once; of a larger one `at_most` windows, at random.
+
+        Whole, for a process that judges alone; `shared`, of each batch what this rank is to look at.
+        """
         windows = getattr(self.fold, name)
         if at_most is not None and len(windows) > at_most:
             drawn = np.random.default_rng(self._seed).choice(len(windows), at_most, replace=False)
             windows = windows.take(np.sort(drawn))
-        return self._stream(Sequential().bind(windows, self.batch_size, self._seed, self._reader(windows)), once=True)
+        sampler = Sequential().bind(windows, self.batch_size, self._seed, self._reader(windows))
+        return self._stream(sampler, once=True, shared=shared)
 
     def series(self, part: str) -> Iterator[Batch]:
         """The whole series of a part, one Batch each: the stretches that hold its windows and no other part's, in order.
@@ -212,14 +217,10 @@ class Data(lightning.LightningDataModule):
         if self._fold is None and any(transform.fitted for transform in self.transforms):
             # only a fitted chain knows what comes out; every fold gives the same shapes
             self.transforms = self._fitted(self.folds[0].train)
-        widest = max(self._infos().values(), key=lambda info: len(info.ch_names))
-        facts: dict[str, Any] = {"n_subjects": len(self.subjects), "sfreq": float(widest.sfreq)}
+        gather = self.gather(self.windows)
+        facts: dict[str, Any] = {"n_subjects": len(self.subjects), "sfreq": float(widest(gather).sfreq)}
         if "signal" in self.fields:
-            facts |= {"n_chans": len(widest.ch_names), "n_times": self._n_times()}
-            facts |= {"ch_names": list(widest.ch_names), "ch_types": list(widest.ch_types)}
-            infos = self._infos()
-            facts["session_chans"] = [len(infos[r].ch_names) if r in infos else 1 for r in range(max(infos) + 1)]
-            facts["same_channels"] = len({info.ch_names for info in self._infos().values()}) == 1
+            facts |= signal_facts(gather)
         if any(field.source == "spikes" for field in self.fields.values()):
             facts |= unit_facts(self.store)
         facts |= stream_facts(self.fields, self.store)
@@ -238,36 +239,9 @@ class Data(lightning.LightningDataModule):
         return {"target_mean": values.mean(0).tolist(), "target_std": values.std(0).clip(1e-12).tolist()}
 
     def check_channels(self, need: str) -> None:
-        """Refuses an encoder with fixed inputs where recordings have different channels.
-
-        Raises ValueError with the transform that mends it.
-        """
-        sets = {info.ch_names: recording for recording, info in self._infos().items()}
-        if len(sets) == 1 or "signal" not in self.fields:
-            return
-        (one, first), (two, second) = list(sets.items())[:2]
-        common = [name for name in one if all(name in names for names in sets)]
-        if need == "fixed":
-            names, apart = [self.store.entry(r).name for r in (first, second)], sorted(set(one) ^ set(two))[:8]
-            raise ValueError(
-                f"{names[0]} and {names[1]} have different channels ({apart} are in one only, or their order "
-                f"differs), and this encoder needs the same ones: add the transform "
-                f"{{class_path: data_loaders.transforms.Pick, init_args: {{names: {common}}}}}"
-            )
-        print(
-            f"channels: recordings have {len(sets)} different sets; batches are padded to {max(map(len, sets))} with ch_mask"
-        )
-
-    def _infos(self) -> dict[int, SignalInfo]:
-        gather = self.gather(self.windows)
-        return {int(r): gather.infos(int(r))[-1] for r in np.unique(self.windows.recording)}
-
-    def _n_times(self) -> int:
-        """The longest window, after the transforms, over the first of each recording."""
-        gather = self.gather(self.windows)
-        _, first = np.unique(self.windows.recording, return_index=True)
-        where = zip(self.windows.recording[first].tolist(), self.windows.first[first, None], strict=True)
-        return max(len(gather.windows_of(r, anchor)[0]) for r, anchor in where)
+        """Refuses an encoder with fixed inputs where recordings have different channels, and says what is padded."""
+        if "signal" in self.fields:
+            check_channels(self.gather(self.windows), need)
 
     def _strata(self) -> ndarray | None:
         classes = [target for target in self.targets if target.classes]
@@ -286,9 +260,9 @@ class Data(lightning.LightningDataModule):
         gather = Gather(self.store, windows, self.fields, before, self.targets, self.subjects, self._seed)
         run, anchor = windows.locate(index)
         labels = self.labels(self.targets[0].name, windows, index) if self.targets else [None] * len(index)
-        infos = {int(r): gather.infos(int(r))[-1] for r in np.unique(windows.recording[run])}
+        known = infos(gather, np.unique(windows.recording[run]))
         where = zip(windows.recording[run], anchor[:, None], labels, windows.ids(index), strict=True)
-        return [Example(infos[int(r)], gather.windows_of(int(r), at)[0].T, label, int(i)) for r, at, label, i in where]
+        return [Example(known[int(r)], gather.windows_of(int(r), at)[0].T, label, int(i)) for r, at, label, i in where]
 
     def _reader(self, windows: Windows) -> Labels:
         return Labels(partial(self.labels, windows=windows), self.targets, self.gather(windows))

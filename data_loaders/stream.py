@@ -22,7 +22,8 @@ from data_loaders.samplers.base import Sampler
 class Stream:
     """Iterates over the batches of one rank. A passing stream (`once`) ends; a training stream is endless.
 
-    With `shared`, the ranks are those of torch.distributed, and each reads its own part of every batch.
+    With `shared`, the ranks are those of torch.distributed, and each reads its own part of every batch. All take as many
+    steps, because they wait for each other at each: windows at the end that would not go round join the batch before.
 
     `len` is the number of batches in one pass over the windows. The state is the number of batches handed out, so a
     checkpoint taken at any moment continues with the very next one, also with another number of threads. Memory is
@@ -53,14 +54,20 @@ class Stream:
             threads,
             depth,
         )
-        self._step = 0
-        _check_divides(sampler.batch_size, world_size)
+        self._step, self._loaded = 0, 0
+        _check_goes_round(sampler, once, world_size)
 
     def __len__(self) -> int:
         n_windows = len(self.order.windows)
-        return -(-n_windows // self.order.batch_size) if self.once else max(1, n_windows // self.order.batch_size)
+        if not self.once:
+            return max(1, n_windows // self.order.batch_size)
+        n_steps = -(-n_windows // self.order.batch_size)
+        return n_steps - self._joins(n_steps - 1)
 
     def __iter__(self) -> Iterator[Batch]:
+        if self.once:
+            # Lightning leaves a pass after its last batch, before the stream knows that it is over: the next one is whole
+            self._step, self._loaded = self._loaded, 0
         for batch in self._gathered():
             # counted before it is handed out: a state saved while the batch is in use names the next one
             self._step += 1
@@ -101,17 +108,23 @@ class Stream:
 
     def _share(self, step: int) -> tuple[Int[ndarray, "view item"], Int[ndarray, "item"]]:
         """This rank's windows of a step, and where they stand in the global order."""
-        drawn, (rank, world_size) = self.order.draw(step), self._place()
+        rank, world_size = self._place()
+        steps = [step, step + 1] if self.once and self._joins(step + 1) else [step]
+        drawn = np.concatenate([self.order.draw(one) for one in steps], axis=1)
         share = slice(rank * drawn.shape[1] // world_size, (rank + 1) * drawn.shape[1] // world_size)
         place = step * self.order.batch_size + np.arange(drawn.shape[1])
         return drawn[:, share], place[share]
+
+    def _joins(self, step: int) -> bool:
+        """True where a step has windows, but not one for every rank."""
+        return 0 < self.order.n_items(step) < self._place()[1]
 
     def _place(self) -> tuple[int, int]:
         """This process among the ranks; a shared stream asks when it is read, since ranks begin after it was made."""
         if not self._shared or not (torch.distributed.is_available() and torch.distributed.is_initialized()):
             return self._rank, self._world_size
         world_size = torch.distributed.get_world_size()
-        _check_divides(self.order.batch_size, world_size)
+        _check_goes_round(self.order, self.once, world_size)
         return torch.distributed.get_rank(), world_size
 
     def state_dict(self) -> dict[str, Any]:
@@ -125,7 +138,7 @@ class Stream:
                 raise ValueError(
                     f"the saved stream had {name} {state[name]}, this one has {getattr(self.order, name)}: set it back to resume"
                 )
-        self._step = state["step"]
+        self._step = self._loaded = state["step"]
 
 
 def _same_device() -> Callable[[], None] | None:
@@ -135,9 +148,14 @@ def _same_device() -> Callable[[], None] | None:
     return partial(torch.cuda.set_device, torch.cuda.current_device())
 
 
-def _check_divides(batch_size: int, world_size: int) -> None:
-    if batch_size % world_size:
+def _check_goes_round(order: Sampler, once: bool, world_size: int) -> None:
+    if not once and order.batch_size % world_size:
         raise ValueError(
-            f"batch_size {batch_size} is the batch over all ranks and does not divide by the {world_size} ranks: "
-            f"make it {-(-batch_size // world_size) * world_size}"
+            f"batch_size {order.batch_size} is the batch over all ranks and does not divide by the {world_size} ranks: "
+            f"make it {-(-order.batch_size // world_size) * world_size}"
+        )
+    if once and 0 < order.n_items(0) < world_size:
+        raise ValueError(
+            f"a part of {len(order.windows)} windows, in batches of {order.batch_size}, has not one for each of {world_size} "
+            f"ranks: train on at most {order.n_items(0)} devices, or hold out more"
         )

@@ -7,7 +7,6 @@ import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
-from copy import copy
 from pathlib import Path
 from typing import Any
 
@@ -46,22 +45,6 @@ class Steps:
         self.stream.load_state_dict(state_dict)
 
 
-class Looks:
-    """The validation part, from its first batch at every look.
-
-    Lightning leaves a pass after its last batch, before the stream knows that it is over: each look has a copy.
-    """
-
-    def __init__(self, stream: Any) -> None:
-        self.stream = stream
-
-    def __len__(self) -> int:
-        return len(self.stream)
-
-    def __iter__(self) -> Iterator[Batch]:
-        return iter(copy(self.stream))
-
-
 def train(
     objective: Objective,
     stream: Any,
@@ -87,8 +70,7 @@ def train(
     with quiet_lightning(), reproducible(seed):
         trainer = _trainer(training, callbacks, validates=val is not None, folder=folder)
         system = Supervised(objective, optimizer, scheduler, seed)
-        looks = None if val is None else Looks(val)
-        trainer.fit(system, Steps(stream, training.n_batches), looks, ckpt_path=last, weights_only=True)
+        trainer.fit(system, Steps(stream, training.n_batches), val, ckpt_path=last, weights_only=True)
     return {"step": best.restore(objective) or trainer.global_step, "monitor": training.monitor, "value": best.value}
 
 

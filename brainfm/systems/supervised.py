@@ -30,6 +30,8 @@ class Supervised(LightningModule):
     def __init__(self, objective: Objective, optimizer: Part, scheduler: Part | None = None, seed: int = 0) -> None:
         super().__init__()
         self.objective, self.optimizer, self.scheduler, self.seed = objective, optimizer, scheduler, seed
+        self._sums: dict[str, Any] = {}  # of a look at the validation part, by row
+        self._n_rows = 0
 
     def on_train_batch_start(self, batch: Batch, batch_idx: int) -> None:
         # batches whose gradients are summed into one step drop out different units
@@ -40,11 +42,24 @@ class Supervised(LightningModule):
         losses = self.objective.loss(batch)
         # Lightning's log costs milliseconds a step; what a step returns reaches history.csv without it
         if self.trainer.loggers:
-            self._log("train", losses, batch)
+            named = {f"train/{name}": value.detach() for name, value in losses.items()}
+            self.log_dict(named, batch_size=len(batch), on_step=True, on_epoch=False)
         return losses
 
+    def on_validation_epoch_start(self) -> None:
+        self._sums, self._n_rows = {}, 0
+
     def validation_step(self, batch: Batch, batch_idx: int) -> None:
-        self._log("val", self.objective.loss(batch), batch)
+        for name, value in self.objective.loss(batch).items():
+            self._sums[name] = self._sums.get(name, 0.0) + value.detach().float() * len(batch)
+        self._n_rows += len(batch)
+
+    def on_validation_epoch_end(self) -> None:
+        # Lightning's own mean divides the number of rows by that of ranks and drops the rest, so uneven parts come out wrong
+        own = torch.stack([*self._sums.values(), torch.tensor(float(self._n_rows), device=self.device)])
+        *sums, n_rows = self.trainer.strategy.reduce(own, reduce_op="sum")
+        means = {f"val/{name}": value / n_rows for name, value in zip(self._sums, sums, strict=True)}
+        self.log_dict(means, batch_size=1, sync_dist=True)
 
     def configure_optimizers(self) -> Any:
         optimizer = build_optimizer(self.optimizer, self.objective)
@@ -53,12 +68,6 @@ class Supervised(LightningModule):
         # Trainer.estimated_stepping_batches would build the loaders here, and a resume would then lose their place
         scheduler = build_scheduler(self.scheduler, optimizer, self.trainer.max_steps)
         return {"optimizer": optimizer, "lr_scheduler": {"scheduler": scheduler, "interval": "step"}}
-
-    def _log(self, stage: str, losses: Mapping[str, Tensor], batch: Batch) -> None:
-        named = {f"{stage}/{name}": value.detach() for name, value in losses.items()}
-        self.log_dict(
-            named, batch_size=len(batch), on_step=stage == "train", on_epoch=stage == "val", sync_dist=stage == "val"
-        )
 
 
 def keyed_seed(*key: int) -> int:

@@ -50,6 +50,10 @@ class Sampler(ABC):
     def draw(self, step: int) -> Int[ndarray, "view item"]:
         """The positions of the windows in the global batch of this step."""
 
+    def n_items(self, step: int) -> int:
+        """How many items this step draws."""
+        return self.batch_size
+
 
 class OneByOne(Sampler):
     """A sampler whose items are drawn one by one: a leaf says which window stands at a place of the endless order.

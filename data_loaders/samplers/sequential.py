@@ -14,4 +14,7 @@ class Sequential(Sampler):
 
     def draw(self, step: int) -> Int[ndarray, "view item"]:
         start = step * self.batch_size
-        return np.arange(start, max(start, min(start + self.batch_size, len(self.windows))))[None]  # [view, item]
+        return np.arange(start, start + self.n_items(step))[None]  # [view, item]
+
+    def n_items(self, step: int) -> int:
+        return max(0, min(self.batch_size, len(self.windows) - step * self.batch_size))

@@ -2,8 +2,10 @@
 
     python lightning_training.py FOLDER DEVICES STEPS [checkpoint to go on from]
 
-Each rank writes the windows of every batch it trained on to seen-<rank>.json. The module asks for the trap of Lightning
-2.6: it reads `estimated_stepping_batches` in `configure_optimizers`, which makes Lightning forget where a loader stood.
+Each rank writes the windows of every batch it was given to seen-<rank>.json: to train on, to validate in the last look, to
+test. The module has buffers, which ranks send each other before every batch, so that all need as many. It also asks for the
+trap of Lightning 2.6: it reads `estimated_stepping_batches` in `configure_optimizers`, which makes Lightning forget where a
+loader stood.
 """
 
 import json
@@ -26,11 +28,23 @@ ACCUMULATE, LIMIT = 2, 6
 class Trapped(lightning.LightningModule):
     def __init__(self) -> None:
         super().__init__()
-        self.layer = torch.nn.Linear(2, 1)
-        self.seen: list[list[int]] = []
+        self.layer = torch.nn.Sequential(torch.nn.BatchNorm1d(2), torch.nn.Linear(2, 1))
+        self.seen: dict[str, list[list[int]]] = {"train": [], "val": [], "test": []}
 
     def training_step(self, batch: Batch, batch_idx: int) -> torch.Tensor:
-        self.seen.append(batch.window_id.tolist())
+        return self.loss("train", batch)
+
+    def on_validation_epoch_start(self) -> None:
+        self.seen["val"] = []
+
+    def validation_step(self, batch: Batch, batch_idx: int) -> None:
+        self.loss("val", batch)
+
+    def test_step(self, batch: Batch, batch_idx: int) -> None:
+        self.loss("test", batch)
+
+    def loss(self, part: str, batch: Batch) -> torch.Tensor:
+        self.seen[part].append(batch.window_id.tolist())
         assert batch.signal is not None
         return self.layer(batch.signal.mean(2)).square().mean()
 
@@ -49,12 +63,15 @@ def data(store: Path, **changes: Any) -> Data:
 def main(folder: Path, devices: int, steps: int, checkpoint: str | None = None) -> None:
     module = Trapped()
     keep = ModelCheckpoint(folder, filename="{step}", every_n_train_steps=2, save_top_k=-1)
+    # of endless epochs Lightning would not estimate the steps, and so not forget
     trainer = lightning.Trainer(
-        accelerator="cpu", devices=devices, strategy="ddp" if devices > 1 else "auto", max_steps=steps, max_epochs=-1,
-        accumulate_grad_batches=ACCUMULATE, limit_train_batches=LIMIT, limit_val_batches=0, callbacks=[keep],
-        logger=False, enable_progress_bar=False, enable_model_summary=False,
+        accelerator="cpu", devices=devices, strategy="ddp" if devices > 1 else "auto", max_steps=steps, max_epochs=1000,
+        accumulate_grad_batches=ACCUMULATE, limit_train_batches=LIMIT, num_sanity_val_steps=0, callbacks=[keep], logger=False,
+        enable_progress_bar=False, enable_model_summary=False,
     )  # fmt: skip
-    trainer.fit(module, datamodule=data(folder / "store"), ckpt_path=checkpoint, weights_only=True)
+    made = data(folder / "store")
+    trainer.fit(module, datamodule=made, ckpt_path=checkpoint, weights_only=True)
+    trainer.test(module, datamodule=made, verbose=False)
     (folder / f"seen-{trainer.global_rank}.json").write_text(json.dumps(module.seen))
 
 

@@ -14,6 +14,7 @@ from data_loaders.samplers.balanced import Balanced
 from data_loaders.samplers.base import Sampler
 from data_loaders.samplers.blocks import Blocks
 from data_loaders.samplers.bucketed import Bucketed
+from data_loaders.samplers.sequential import Sequential
 from data_loaders.samplers.shuffle import Shuffle
 from data_loaders.samplers.weighted import Weighted
 from data_loaders.store import Store
@@ -47,10 +48,14 @@ def made(tmp_path_factory: pytest.TempPathFactory) -> Made:
         "n_times": np.full(len(windows), 10),
     }
 
-    def stream(sampler: Sampler, rank: int = 0, world_size: int = 1, threads: int = 0) -> Stream:
-        bound = sampler.bind(windows, BATCH, 5, labels.__getitem__)
-        gather = Gather(store, windows, {"signal": Field(0.0, 0.1)}, [], [], ["0", "1"], seed=5)
-        return Stream(gather, bound, once=False, rank=rank, world_size=world_size, threads=threads)
+    def stream(
+        sampler: Sampler, rank: int = 0, world_size: int = 1, threads: int = 0, once: int = 0, batch_size: int = BATCH
+    ) -> Stream:
+        """An endless stream, or a pass over the first `once` windows."""
+        some = windows.take(np.arange(once)) if once else windows
+        bound = sampler.bind(some, batch_size, 5, labels.__getitem__)
+        gather = Gather(store, some, {"signal": Field(0.0, 0.1)}, [], [], ["0", "1"], seed=5)
+        return Stream(gather, bound, once=bool(once), rank=rank, world_size=world_size, threads=threads)
 
     return stream
 
@@ -101,6 +106,25 @@ def test_every_window_comes_exactly_once_an_epoch(made: Made, sampler: Sampler, 
     batches, _ = steps(made, sampler, world_size, 2, n_steps, made(sampler).state_dict())
     windows = [window for batch in batches for window, _, _ in batch]
     assert len(set(windows[:90])) == len(set(windows[90:180])) == 90
+
+
+@settings(max_examples=60)
+@given(data=st.data(), world_size=st.integers(1, 5), threads=st.sampled_from([0, 2]))
+def test_a_pass_shows_every_window_to_one_rank_in_as_many_steps_for_all(
+    made: Made, data: st.DataObject, world_size: int, threads: int
+) -> None:
+    n_windows = data.draw(st.integers(world_size, 30))
+    size = data.draw(st.integers(world_size, 12))
+
+    def rank(number: int, n_ranks: int) -> list[list[tuple[int, int, float]]]:
+        return [seen(batch) for batch in made(Sequential(), number, n_ranks, threads, once=n_windows, batch_size=size)]
+
+    ranks = [rank(number, world_size) for number in range(world_size)]
+    together = [row for parts in zip(*ranks, strict=True) for part in parts for row in part]
+    assert together == [row for batch in rank(0, 1) for row in batch]
+    sizes = [len(part) for parts in ranks for part in parts]
+    assert min(sizes) >= 1
+    assert max(sizes) <= -(-size // world_size) + 1
 
 
 def test_a_stream_of_threads_that_is_left_early_leaves_no_thread_behind(made: Made) -> None:

@@ -139,6 +139,19 @@ def test_a_resumed_stream_repeats_nothing_and_loses_nothing(tmp_path: Path) -> N
     assert all(torch.equal(a, b) for a, b in zip(seen, expected, strict=True))
 
 
+def test_a_pass_that_was_left_begins_anew_and_one_that_was_saved_goes_on(tmp_path: Path) -> None:
+    stream = stream_of(store_of(tmp_path, eeg("01", ("Cz",))), Tile(0.1), {"signal": Field(0.0, 0.5)})
+    whole = [batch.window_id.tolist() for batch in stream]
+    for n in (2, len(stream)):
+        # the iterator is still there, as Lightning's is, when the next pass begins
+        left = iter(stream)
+        assert [next(left).window_id.tolist() for _ in range(n)] == whole[:n]
+        assert [batch.window_id.tolist() for batch in stream] == whole
+    stream.load_state_dict({**stream.state_dict(), "step": 2})
+    assert [batch.window_id.tolist() for batch in stream] == whole[2:]
+    assert [batch.window_id.tolist() for batch in stream] == whole
+
+
 def test_ranks_share_one_global_order(tmp_path: Path) -> None:
     store, fields = store_of(tmp_path, eeg("01", ("Cz",))), {"signal": Field(0.0, 0.5)}
     alone = stream_of(store, Tile(0.1), fields, once=False).batch(3)
@@ -149,7 +162,14 @@ def test_ranks_share_one_global_order(tmp_path: Path) -> None:
 
 def test_a_batch_that_does_not_divide_by_the_ranks_names_one_that_does(tmp_path: Path) -> None:
     with pytest.raises(ValueError, match="make it 6"):
-        stream_of(store_of(tmp_path, eeg("01", ("Cz",))), Tile(0.1), {"signal": Field(0.0, 0.5)}, world_size=3)
+        stream_of(
+            store_of(tmp_path, eeg("01", ("Cz",))), Tile(0.1), {"signal": Field(0.0, 0.5)}, once=False, world_size=3
+        )
+
+
+def test_a_part_with_fewer_windows_than_ranks_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match=r"a part of 8 windows.* train on at most 8 devices"):
+        stream_of(store_of(tmp_path, eeg("01", ("Cz",))), Around(), {"signal": Field(0.0, 0.5)}, 16, world_size=9)
 
 
 def test_another_seed_cannot_be_resumed(tmp_path: Path) -> None:
