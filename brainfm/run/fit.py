@@ -36,7 +36,7 @@ def fit(recipe: Recipe, out: Path, command: Sequence[str] | None = None) -> Path
     in use.
     """
     run = RunFolder(out.with_name(f"{out.name}-debug") if recipe.debug else out)
-    if not ranks.is_first():
+    if not ranks.is_first(recipe.trainer["num_nodes"]):
         with ranks.silent():
             return _follow(recipe, run)
     with alone(run.path):

@@ -13,9 +13,14 @@ from lightning.pytorch.utilities import rank_zero_only
 _SECONDS_BETWEEN_LOOKS = 0.5
 
 
-def is_first() -> bool:
-    """True in the process that writes; the only one where there is one."""
-    return int(getattr(rank_zero_only, "rank", 0) or 0) == 0
+def is_first(n_nodes: int = 1) -> bool:
+    """True in the process that writes; the only one where there is one.
+
+    Started by hand on one of several nodes, a process has no rank before training begins, but knows which node it is on.
+    """
+    node = os.environ.get("NODE_RANK", os.environ.get("GROUP_RANK", "0"))
+    elsewhere = n_nodes > 1 and "RANK" not in os.environ and int(node) > 0
+    return int(getattr(rank_zero_only, "rank", 0) or 0) == 0 and not elsewhere
 
 
 def wait(done: Callable[[], bool]) -> None:

@@ -1,43 +1,131 @@
 """A run in two processes: they train as one, and the first alone writes and judges."""
 
 import os
+import socket
 import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pandas as pd
 import pytest
 
 from brainfm.recipe import Recipe
 from brainfm.run import ranks
+from brainfm.run.fit import fit
+from brainfm.systems.keeping import LastCheckpoint
+from data_loaders.store import Store
+
+# no dropout and no batch norm, which see the part of a batch that one device has
+PLAIN = {"class_path": "brainfm.encoders.gru.GRU", "init_args": {"dropout": 0.0}}
+BALANCED = {
+    "class_path": "brainfm.objectives.classification.Classification",
+    "init_args": {"class_weights": "balanced"},
+}
+LAUNCHERS = ("RANK", "LOCAL_RANK", "WORLD_SIZE", "NODE_RANK", "GROUP_RANK")
 
 
-def fit(recipe: Path, out: Path, *flags: str) -> str:
-    free = {name: value for name, value in os.environ.items() if name not in ("LOCAL_RANK", "WORLD_SIZE", "NODE_RANK")}
+def started(recipe: Path, out: Path, *flags: str, **env: str) -> subprocess.Popen:
+    free = {name: value for name, value in os.environ.items() if name not in LAUNCHERS}
     command = [sys.executable, "-m", "brainfm", "fit", "--config", str(recipe), "--out", str(out), *flags]
-    done = subprocess.run(command, env=free, capture_output=True, text=True, timeout=500)
-    assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-3000:]
-    return done.stdout
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
+    return subprocess.Popen(command, env={**free, **env}, text=True, **pipes)
+
+
+def ended(process: subprocess.Popen) -> str:
+    told, failed = process.communicate(timeout=500)
+    assert process.returncode == 0, told[-2000:] + failed[-3000:]
+    return told
+
+
+def on_two_nodes(recipe: Path, out: Path) -> list[str]:
+    """What the processes of two nodes say that carry out one run, with one device each, started by hand."""
+    with socket.socket() as free:
+        free.bind(("127.0.0.1", 0))
+        port = str(free.getsockname()[1])
+    flags = ("--trainer.num_nodes", "2", "--trainer.strategy", "ddp")
+    env = {"MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port, "GLOO_SOCKET_IFNAME": "lo"}
+    nodes = [started(recipe, out, *flags, **env, NODE_RANK=node) for node in ("0", "1")]
+    try:
+        return [ended(node) for node in nodes]
+    finally:
+        # one that waits for another that has failed
+        for node in nodes:
+            node.kill()
+
+
+class KilledError(RuntimeError):
+    pass
+
+
+def cut(recipe: Recipe, out: Path, monkeypatch: pytest.MonkeyPatch, saves: int) -> None:
+    """A run that dies after so many saves of its training."""
+    save, count = LastCheckpoint._save, [0]
+
+    def save_and_die(self: LastCheckpoint, trainer: object) -> None:
+        save(self, trainer)
+        count[0] += 1
+        if count[0] == saves:
+            raise KilledError
+
+    monkeypatch.setattr(LastCheckpoint, "_save", save_and_die)
+    with pytest.raises(KilledError):
+        fit(recipe, out)
+    monkeypatch.undo()
+
+
+@pytest.fixture(scope="module")
+def uneven_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six people with eleven trials each, a third of them of `work`."""
+    rng, n = np.random.default_rng(0), 66
+    labels = np.where(rng.permutation(n) % 3, "rest", "work")
+    X = rng.standard_normal((n, 3, 100)).astype(np.float32) * 1e-5
+    path = tmp_path_factory.mktemp("stores") / "uneven"
+    Store.from_arrays(path, X, labels, sfreq=100.0, subjects=np.repeat(list("abcdef"), 11))
+    return path
+
+
+def assert_same_run(one: Path, two: Path) -> None:
+    """The same curves, and the same predictions of the same windows in the same order."""
+    for fold in ("fold-0", "fold-1"):
+        curves = [pd.read_csv(run / fold / "history.csv") for run in (one, two)]
+        pd.testing.assert_frame_equal(*curves, rtol=1e-4)
+        tables = [pd.read_parquet(run / fold / "predictions.parquet") for run in (one, two)]
+        pd.testing.assert_frame_equal(*tables, rtol=1e-3)
+    pd.testing.assert_frame_equal(*(pd.read_csv(run / "scores.csv") for run in (one, two)), rtol=1e-3)
+    assert not list(two.rglob("*.part*"))
+    assert not list(two.rglob("last.ckpt"))
+
+
+def test_two_nodes_go_on_where_one_process_was_cut_and_give_its_numbers(
+    recipe: Callable[..., Recipe], uneven_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # eleven windows to validate: of batches of eight and three, the second has shares of one and two
+    trainer = {"max_steps": 6, "accumulate_grad_batches": 2, "limit_train_batches": 4}
+    made = recipe(uneven_store, encoder=PLAIN, objective=BALANCED, trainer=trainer)
+    made.resolved["data"]["init_args"]["batch_size"] = 8
+    (tmp_path / "two.yaml").write_text(made.text())
+    fit(Recipe.read([tmp_path / "two.yaml"]), tmp_path / "one")
+    cut(Recipe.read([tmp_path / "two.yaml"]), tmp_path / "two", monkeypatch, saves=3)
+    first, second = on_two_nodes(tmp_path / "two.yaml", tmp_path / "two")
+    assert "trainer.num_nodes is 1 there and 2 here" in first
+    assert "windows to train on" in first
+    assert second == ""
+    assert_same_run(tmp_path / "one", tmp_path / "two")
 
 
 @pytest.mark.slow
 def test_two_devices_give_the_numbers_of_one_and_write_every_file_once(
     recipe: Callable[..., Recipe], tmp_path: Path
 ) -> None:
-    # no dropout and no batch norm, which see the part of a batch that one device has
-    plain = {"class_path": "brainfm.encoders.gru.GRU", "init_args": {"dropout": 0.0}}
-    (tmp_path / "two.yaml").write_text(recipe(encoder=plain).text())
-    fit(tmp_path / "two.yaml", tmp_path / "one")
-    told = fit(tmp_path / "two.yaml", tmp_path / "two", "--trainer.devices", "2", "--trainer.strategy", "ddp")
+    (tmp_path / "two.yaml").write_text(recipe(encoder=PLAIN).text())
+    ended(started(tmp_path / "two.yaml", tmp_path / "one"))
+    told = ended(
+        started(tmp_path / "two.yaml", tmp_path / "two", "--trainer.devices", "2", "--trainer.strategy", "ddp")
+    )
     assert sum("windows to train on" in line for line in told.splitlines()) == 2, "the second process says nothing"
-    for fold in ("fold-0", "fold-1"):
-        one, two = (pd.read_csv(tmp_path / run / fold / "history.csv") for run in ("one", "two"))
-        pd.testing.assert_frame_equal(one, two, rtol=1e-4)
-    scores = [pd.read_csv(tmp_path / run / "scores.csv") for run in ("one", "two")]
-    pd.testing.assert_frame_equal(*scores, rtol=1e-3)
-    assert not list((tmp_path / "two").rglob("*.part*"))
-    assert not list((tmp_path / "two").rglob("last.ckpt"))
+    assert_same_run(tmp_path / "one", tmp_path / "two")
 
 
 def test_a_waiting_process_ends_with_the_one_that_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
