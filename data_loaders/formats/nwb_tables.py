@@ -11,7 +11,7 @@ from jaxtyping import Float
 from numpy import ndarray
 
 from data_loaders.formats.channels import listed
-from data_loaders.formats.clocks import Series
+from data_loaders.formats.clocks import WILD, Series
 
 if TYPE_CHECKING:
     import pynwb
@@ -31,6 +31,8 @@ KINDS = (
 _BOUNDS = ("start_time", "stop_time")
 # wider series are features or images, not behaviour
 _WIDEST = 64
+# longer series are no list of what happened
+_MANY = 100_000
 
 
 def series_of(nwb: pynwb.NWBFile, told: list[str]) -> dict[str, Series]:
@@ -82,7 +84,10 @@ def events_of(nwb: pynwb.NWBFile, told: list[str]) -> tuple[pd.DataFrame | None,
             invalid = np.stack([np.asarray(table[name][:], dtype=float) for name in _BOUNDS], 1).reshape(-1, 2)
         elif len(table):
             tables.append(_intervals(table, told))
-    tables += [_annotations(series) for series in _all_series(nwb) if _is_annotation(series) and len(series.data)]
+    happened = [series for series in _all_series(nwb) if _is_annotation(series) and len(series.data)]
+    tables += [_annotations(series) for series in happened]
+    if names := [series.name for series in happened if _is_now_and_then(series)]:
+        told.append(f"series of what happened now and then are events: {listed(names)}")
     if not tables:
         return None, invalid
     joined = pd.concat(tables, ignore_index=True)
@@ -105,13 +110,22 @@ def _is_signal(series: pynwb.TimeSeries) -> bool:
 
 def _is_annotation(series: pynwb.TimeSeries) -> bool:
     """True for what happened now and then (texts, licks, rewards): it has times, and no rate."""
-    from pynwb.behavior import BehavioralEvents
     from pynwb.misc import AnnotationSeries, IntervalSeries
 
-    happened = (
-        isinstance(series.parent, BehavioralEvents) and series.timestamps is not None and np.ndim(series.data) == 1
-    )
-    return happened or isinstance(series, AnnotationSeries | IntervalSeries)
+    return isinstance(series, AnnotationSeries | IntervalSeries) or _is_now_and_then(series)
+
+
+def _is_now_and_then(series: pynwb.TimeSeries) -> bool:
+    """Numbers that the file calls events, or seconds apart at no rate: put on a clock, they would lose their times."""
+    from pynwb.behavior import BehavioralEvents
+
+    if series.timestamps is None or np.ndim(series.data) != 1 or _is_signal(series):
+        return False
+    if isinstance(series.parent, BehavioralEvents):
+        return True
+    steps = np.diff(times_of(series)) if 2 < len(series.data) < _MANY else np.zeros(0)
+    typical = float(np.median(steps)) if len(steps) else 0.0
+    return typical > 1.0 and bool(np.mean(np.abs(steps / typical - np.round(steps / typical)) > WILD) > 0.1)
 
 
 def _is_behaviour(series: pynwb.TimeSeries) -> bool:

@@ -92,12 +92,17 @@ def test_what_happened_now_and_then_is_an_event_and_cuts_no_segment(tmp_path):
         file = io.read()
         licks = TimeSeries(name="lick", data=np.array([1.0, 2.0, 1.0]), unit="n/a", timestamps=[2.0, 2.3, 18.0])
         file.processing["behavior"].add(BehavioralEvents(time_series=licks))
+        reward = {"data": np.ones(5), "timestamps": [1.0, 2.1, 7.8, 9.2, 17.7]}
+        file.add_acquisition(TimeSeries(name="reward", unit="ml", **reward))
+        file.add_acquisition(TimeSeries(name="state", unit="n/a", data=np.arange(5.0), timestamps=5.0 * np.arange(5)))
         io.write(file)
     recording = read(tmp_path / "a.nwb")
     rows = recording.events[recording.events["trial_type"] == "lick"]
     assert rows["onset"].tolist() == [2.0, 2.3, 18.0]
     assert rows["value"].tolist() == [1.0, 2.0, 1.0]
-    assert set(recording.streams) == {"hand"}
+    assert recording.events.query("trial_type == 'reward'")["onset"].tolist() == reward["timestamps"]
+    assert any("now and then are events: lick, reward" in decision for decision in recording.decisions)
+    assert set(recording.streams) == {"hand", "state"}
     np.testing.assert_allclose(recording.segments, [[0, 12], [14, 20]])
 
 
