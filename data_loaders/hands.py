@@ -15,31 +15,38 @@ _MOST = 3
 
 def each(work: Callable[[Any], None], items: Iterable[Any]) -> None:
     """Calls `work` on every item, in this thread and in others that are free; returns, or raises, when all have ended."""
-    left = deque(items)
-    n_helpers = min(len(left) - 1, spare())
-    helpers = [_pool(os.getpid()).submit(_drain, work, left) for _ in range(n_helpers)]
+    task = _Task(work, deque(items))
+    helpers = [_pool(os.getpid()).submit(task.help) for _ in range(min(len(task.left) - 1, spare()))]
     try:
-        _drain(work, left)
+        task.help()
     finally:
         # nobody may still write to memory that the caller gives away; who has not begun need not
         begun = [helper for helper in helpers if not helper.cancel()]
         errors = [error for helper in begun if (error := helper.exception()) is not None]
+        # a thread that comes too late to help finds the task without its memory
+        del task.work
     if errors:
         raise errors[0]
 
 
-def _drain(work: Callable[[Any], None], left: deque[Any]) -> None:
-    try:
-        while True:
-            # taking from a deque is atomic: no item is done twice
-            try:
-                item = left.popleft()
-            except IndexError:
-                return
-            work(item)
-    except BaseException:
-        left.clear()
-        raise
+class _Task:
+    """Items that several threads take from. Taking from a deque is atomic: no item is done twice."""
+
+    def __init__(self, work: Callable[[Any], None], left: deque[Any]) -> None:
+        self.work, self.left = work, left
+
+    def help(self) -> None:
+        """Works until nothing is left, or until anybody fails."""
+        try:
+            while self.left:
+                try:
+                    item = self.left.popleft()
+                except IndexError:
+                    return
+                self.work(item)
+        except BaseException:
+            self.left.clear()
+            raise
 
 
 def spare() -> int:

@@ -1,6 +1,9 @@
 """Batches are filled by several threads: the same bytes whoever fills, and an error that reaches the one who asked."""
 
+import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -141,3 +144,17 @@ def test_an_error_ends_the_work_and_reaches_the_caller_when_all_have_stopped(mon
     with pytest.raises(ValueError, match="the fifth"):
         hands.each(work, range(1000))
     assert not running
+
+
+def test_what_was_worked_on_is_given_back_though_no_helper_came(monkeypatch: pytest.MonkeyPatch) -> None:
+    pool, busy = ThreadPoolExecutor(1), threading.Event()
+    monkeypatch.setattr(hands, "spare", lambda: 1)
+    monkeypatch.setattr(hands, "_pool", lambda process: pool)
+    pool.submit(busy.wait)
+    block = np.zeros(10)
+    before = sys.getrefcount(block)
+    hands.each(partial(np.copyto, block), range(3))
+    after = sys.getrefcount(block)
+    busy.set()
+    pool.shutdown()
+    assert after == before  # or its memory would not be lent again
