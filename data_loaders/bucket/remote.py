@@ -23,7 +23,7 @@ from data_loaders.bucket.opened import OpenBlocks
 from data_loaders.bucket.settings import Settings, settings
 from data_loaders.bucket.transport import Transport
 from data_loaders.extents import Bytes, Extent, Place
-from data_loaders.reads import Opened, Pieces, joined
+from data_loaders.reads import Opened, Pieces
 
 # a block that is evicted again and again before it is opened says that the cap is too small for what is read at once
 _TRIES = 5
@@ -66,23 +66,28 @@ class Remote(Bytes):
         start: Int[ndarray, "window"],
         stop: Int[ndarray, "window"],
     ) -> Pieces:
-        rows = [np.flatnonzero(of == number) for number in range(len(places))]
-        parts = [self._of_one(place, start[own], stop[own]) for place, own in zip(places, rows, strict=True)]
-        return joined(list(zip(rows, parts, strict=True)))
+        layouts = [self._layout(*place) for place in places]
+        rows, row_bytes = np.array([(layout.rows, layout.row_bytes) for layout in layouts]).T[:, of]
+        first, window = start // rows, np.arange(len(of))
+        count = (stop - 1) // rows - first + 1
+        if (count != 1).any():
+            # cut where a block ends and the next begins
+            window = np.repeat(window, count)
+            first = np.arange(len(window)) + np.repeat(first - np.cumsum(count) + count, count)
+        begin = first * rows[window]
+        low, high = np.maximum(start[window], begin), np.minimum(stop[window], begin + rows[window])
+        files, number = self._files(layouts, of[window].tolist(), first.tolist())
+        offset, n_bytes, within = (n * row_bytes[window] for n in (low - begin, high - low, low - start[window]))
+        return Pieces(files, number, offset, n_bytes, window, within)
 
-    def _of_one(self, place: Place, start: Int[ndarray, "window"], stop: Int[ndarray, "window"]) -> Pieces:
-        """Windows of one dataset, cut where a block ends and the next begins."""
-        layout = self._layout(*place)
-        blocks, first = layout.blocks or self._blocks(layout), start // layout.rows
-        count = (stop - 1) // layout.rows - first + 1
-        window = np.repeat(np.arange(len(start)), count)
-        index = np.arange(len(window)) + np.repeat(first - np.cumsum(count) + count, count)
-        begin = index * layout.rows
-        low, high = np.maximum(start[window], begin), np.minimum(stop[window], begin + layout.rows)
-        several, of = np.unique(index, return_inverse=True)
-        files = self._files([blocks[number] for number in several.tolist()])
-        offset, n_bytes, within = (n * layout.row_bytes for n in (low - begin, high - low, low - start[window]))
-        return Pieces(files, of, offset, n_bytes, window, within)
+    def _files(
+        self, layouts: Sequence[_Layout], of: Sequence[int], index: Sequence[int]
+    ) -> tuple[list[Opened], Int[ndarray, "_"]]:
+        """The blocks that pieces lie in, opened, each once, and which of them is whose."""
+        known: dict[tuple[int, int], int] = {}
+        number = [known.setdefault(key, len(known)) for key in zip(of, index, strict=True)]
+        blocks = [(layouts[one].blocks or self._blocks(layouts[one]))[block] for one, block in known]
+        return [self._file(blocks, at) for at in range(len(blocks))], np.array(number, np.int64)
 
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:
         return self._map(file, size, extent) if extent.n_bytes else np.zeros(extent.shape, extent.dtype)
@@ -135,17 +140,13 @@ class Remote(Bytes):
             # a plain view: the memmap class costs a Python call for each slice
             return np.memmap(opened, np.uint8, "r").view(np.ndarray)
 
-    def _files(self, blocks: Sequence[Block]) -> list[Opened]:
-        """These blocks, opened; some at a time are asked for together."""
-        return [self._file(blocks[number : number + self._ahead]) for number in range(len(blocks))]
-
-    def _file(self, blocks: Sequence[Block]) -> Opened:
-        """The first of these blocks, opened; what is not in the cache of them all is asked for together."""
+    def _file(self, blocks: Sequence[Block], at: int = 0) -> Opened:
+        """One of these blocks, opened; what is not in the cache of it and those after it is asked for together."""
         for _ in range(_TRIES):
-            found = self._opened.get(blocks[0])
+            found = self._opened.get(blocks[at])
             if found is not None:
                 return found
-            self._bring(blocks)
+            self._bring(blocks[at : at + self._ahead])
             self._opened.let_go()
         raise ValueError(
             f"blocks are evicted from {self._cache.folder} before they can be read: raise BRAINFM_CACHE_SIZE"
