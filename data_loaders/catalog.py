@@ -119,7 +119,18 @@ class Catalog:
 
     def column(self, name: str) -> list[Any]:
         """One column for all recordings, parsed: `decisions`, `key`, `ch_names`. Shared values are the same object."""
-        return [self._value(name, recording) for recording in range(len(self))]
+        if name not in (*_SHARED, *_ARRAYS):
+            return [self._value(name, recording) for recording in range(len(self))]
+        codes = self._codes(name).tolist()
+        known = {code: self._parsed(name, code) for code in set(codes) - {-1}}
+        return [known.get(code) for code in codes]
+
+    def alike(self, *names: str) -> Int[ndarray, "recording"]:
+        """A number for each recording, the same for those of one rate that share these columns, and nothing is parsed for it."""
+        number = np.unique(self._plain["sfreq"].to_numpy(), return_inverse=True)[1]
+        for codes in map(self._codes, names):
+            number = np.unique(number * (codes.max(initial=0) + 2) + codes, return_inverse=True)[1]
+        return number
 
     @cached_property
     def segments(self) -> tuple[Int[ndarray, "segment"], Float[ndarray, "segment 2"]]:
@@ -136,6 +147,10 @@ class Catalog:
     @cached_property
     def _borders(self) -> Int[ndarray, "border"]:
         return np.concatenate([[0], np.cumsum(self._plain["n_segments"].to_numpy())])
+
+    def _codes(self, name: str) -> Int[ndarray, "recording"]:
+        """Which of its distinct values a shared column has for each recording; -1 where it has none."""
+        return self._details[name].indices.fill_null(-1).to_numpy()
 
     def _value(self, name: str, recording: int) -> Any:
         column = self._details[name]

@@ -26,7 +26,7 @@ from data_loaders.samplers.sequential import Sequential
 from data_loaders.samplers.shuffle import Shuffle
 from data_loaders.series import stretches
 from data_loaders.shuffled import ShuffledGather
-from data_loaders.signal_facts import check_channels, infos, signal_facts, widest
+from data_loaders.signal_facts import check_channels, signal_facts
 from data_loaders.splits.base import Fold, Split
 from data_loaders.splits.share import check_less, less, of_subjects
 from data_loaders.store import Store
@@ -217,10 +217,7 @@ class Data(lightning.LightningDataModule):
         if self._fold is None and any(transform.fitted for transform in self.transforms):
             # only a fitted chain knows what comes out; every fold gives the same shapes
             self.transforms = self._fitted(self.folds[0].train)
-        gather = self.gather(self.windows)
-        facts: dict[str, Any] = {"n_subjects": len(self.subjects), "sfreq": float(widest(gather).sfreq)}
-        if "signal" in self.fields:
-            facts |= signal_facts(gather)
+        facts: dict[str, Any] = {"n_subjects": len(self.subjects), **signal_facts(self.gather(self.windows))}
         if any(field.source == "spikes" for field in self.fields.values()):
             facts |= unit_facts(self.store)
         facts |= stream_facts(self.fields, self.store)
@@ -239,9 +236,11 @@ class Data(lightning.LightningDataModule):
         return {"target_mean": values.mean(0).tolist(), "target_std": values.std(0).clip(1e-12).tolist()}
 
     def check_channels(self, need: str) -> None:
-        """Refuses an encoder with fixed inputs where recordings have different channels, and says what is padded."""
-        if "signal" in self.fields:
-            check_channels(self.gather(self.windows), need)
+        """Refuses an encoder with fixed inputs where recordings have different channels.
+
+        Raises ValueError with the transform that mends it.
+        """
+        check_channels(self.gather(self.windows), need)
 
     def _strata(self) -> ndarray | None:
         classes = [target for target in self.targets if target.classes]
@@ -260,7 +259,7 @@ class Data(lightning.LightningDataModule):
         gather = Gather(self.store, windows, self.fields, before, self.targets, self.subjects, self._seed)
         run, anchor = windows.locate(index)
         labels = self.labels(self.targets[0].name, windows, index) if self.targets else [None] * len(index)
-        known = infos(gather, np.unique(windows.recording[run]))
+        known = {int(r): gather.infos(int(r))[-1] for r in np.unique(windows.recording[run])}
         where = zip(windows.recording[run], anchor[:, None], labels, windows.ids(index), strict=True)
         return [Example(known[int(r)], gather.windows_of(int(r), at)[0].T, label, int(i)) for r, at, label, i in where]
 

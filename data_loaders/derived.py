@@ -38,10 +38,11 @@ def materialise(store: Store, transforms: Sequence[Transform]) -> Store:
         [str(sha) + key for sha, key in zip(store.catalog["sha256"], store.column("key"), strict=True)], history
     )
     with alone(target, waits=True, every_rank=True), Writer(target) as writer:
-        todo = [i for i in range(len(store)) if not writer.done(_key(store.entry(i)))]
+        keys = [_key(*named) for named in zip(store.catalog["name"], store.catalog["sha256"], strict=True)]
+        todo = [i for i, key in enumerate(keys) if not writer.done(key)]
         names = ", ".join(type(transform).__name__ for transform in transforms)
         for i in track(todo, f"{names} ({len(todo)} recordings)", disable=not todo):
-            writer.write(_changed(store, i, transforms), _key(store.entry(i)), [*store.entry(i).history, *history])
+            writer.write(_changed(store, i, transforms), keys[i], [*store.entry(i).history, *history])
     return Store(target, features=store.features)
 
 
@@ -62,8 +63,8 @@ def _digest(keys: list[str], history: list[dict[str, Any]]) -> str:
     return hashlib.sha256(json.dumps([keys, history]).encode()).hexdigest()[:16]
 
 
-def _key(entry: Entry) -> str:
-    return f"{entry.name} {entry.sha256}"
+def _key(name: str, sha256: str) -> str:
+    return f"{name} {sha256}"
 
 
 def _changed(store: Store, index: int, transforms: Sequence[Transform]) -> Recording:

@@ -50,9 +50,13 @@ class Features:
         mine = self.of.get(entry.name)
         if not mine:
             return entry
-        streams = entry.streams | {name: one.info for name, one in mine.items()}
+        streams = self.streams(entry.name, entry.streams)
         extents = entry.extents | {f"streams/{name}": one.extent for name, one in mine.items()}
         return replace(entry, streams=streams, extents=extents)
+
+    def streams(self, recording: str, own: Mapping[str, StreamInfo]) -> dict[str, StreamInfo]:
+        """A recording's own streams, and its features among them."""
+        return {**own, **{name: one.info for name, one in self.of.get(recording, {}).items()}}
 
     def find(self, recording: str, dataset: str) -> Feature | None:
         """The feature that a dataset `streams/<name>` is, if it is one."""

@@ -26,7 +26,9 @@ def stop_of(field: Field, entry: Entry, seconds: Float[ndarray, "row"]) -> Float
     """Where the field ends, in seconds from the anchor: an infinite stop is the end of the anchor's segment."""
     if math.isfinite(field.stop):
         return np.full(len(seconds), field.stop)
-    segment = np.searchsorted(entry.segments[:, 0], seconds, side="right") - 1
+    # in samples, for a window is anchored at the one that is nearest to the start of its segment
+    starts, anchor = (np.round(time * entry.sfreq) for time in (entry.segments[:, 0], seconds))
+    segment = np.searchsorted(starts, anchor, side="right") - 1
     return entry.segments[segment, 1] - seconds
 
 

@@ -6,10 +6,11 @@ import numpy as np
 from jaxtyping import Bool, Float, Int
 from numpy import ndarray
 
+from data_loaders.ids import decode_id, encode_id
 from data_loaders.windows import Windows
 
-# a place (a recording, or a segment of one) and a sample in one integer, as in a window's id
-_SAMPLE_BITS = 40
+# later than any sample that an id can name
+_NEVER = 1 << 40
 
 
 def sfreqs(windows: Windows) -> Float[ndarray, "run"]:
@@ -53,14 +54,18 @@ def apart(part: Windows, other: Windows, gap: float) -> Windows:
     low, last = low[run] + piece, piece == n_walls[run]
     after_wall = wall_stop[np.clip(low - 1, 0, None)] - base - begin
     before_wall = wall_start[np.clip(low, None, len(wall_start) - 1)] - base - end + 1
-    return pieces.between(np.where(piece > 0, after_wall, pieces.first), np.where(last, 1 << _SAMPLE_BITS, before_wall))
+    return pieces.between(np.where(piece > 0, after_wall, pieces.first), np.where(last, _NEVER, before_wall))
 
 
-def stretches(windows: Windows) -> Float[ndarray, "stretch 2"]:
-    """The [start, stop) seconds that windows of one recording cover, merged and in order."""
+def stretches(windows: Windows) -> dict[int, Float[ndarray, "stretch 2"]]:
+    """For each recording that has windows the [start, stop) seconds that they cover, merged and in order."""
     start, stop = _walls(windows, 0.0)
-    base = _key(windows.recording[:1], np.zeros(1, np.int64))
-    return (np.stack([start, stop], axis=1) - base) / sfreqs(windows)[0]
+    recording, begin = decode_id(start)
+    present, first = np.unique(windows.recording, return_index=True)
+    sfreq = sfreqs(windows)[first][np.searchsorted(present, recording), None]
+    seconds = np.stack([begin, stop - encode_id(recording, np.zeros_like(begin))], axis=1) / sfreq
+    pieces = np.split(seconds, np.flatnonzero(np.diff(recording)) + 1)
+    return dict(zip(present.tolist(), pieces, strict=True))
 
 
 def _walls(other: Windows, gap: float) -> tuple[Int[ndarray, "wall"], Int[ndarray, "wall"]]:
@@ -129,7 +134,8 @@ def _members(windows: Windows, rows: Int[ndarray, "row"]) -> Int[ndarray, "item"
 
 
 def _key(place: Int[ndarray, "run"], sample: Int[ndarray, "run"]) -> Int[ndarray, "run"]:
-    return (place.astype(np.int64) << _SAMPLE_BITS) + sample
+    """A place (a recording, or a segment of one) and a sample in one integer, as in a window's id."""
+    return encode_id(place.astype(np.int64), sample)
 
 
 def covered(

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 
 import numpy as np
-from jaxtyping import Int
+from jaxtyping import Float, Int
 from numpy import ndarray
 
-from data_loaders import targets
-from data_loaders.fields import stop_of
+from data_loaders import cutting, targets
+from data_loaders.contracts import Field
 from data_loaders.gather import Gather
+from data_loaders.kinds import Kinds
 from data_loaders.store import Store
 from data_loaders.windows import Windows
 
@@ -33,14 +35,23 @@ def labelled(texts: Sequence[str], windows: Windows, store: Store) -> tuple[Wind
 def sizes(gather: Gather) -> dict[str, Int[ndarray, "run"]]:
     """Channels (after the transforms) and samples (before them) of the signal, in the windows of each run."""
     windows, field = gather.windows, gather.fields.get("signal")
-    n_chans, n_times = np.zeros((2, len(windows.recording)), np.int64)
-    for recording in np.unique(windows.recording).tolist():
-        rows, plan = windows.recording == recording, gather.plan(recording)
-        n_chans[rows] = plan.n_chans
-        if field is not None:
-            stop = stop_of(field, plan.entry, windows.first[rows] / plan.entry.sfreq)
-            n_times[rows] = np.round((stop - field.start) * plan.infos[0].sfreq)
-    return {"n_chans": n_chans, "n_times": n_times}
+    kinds = Kinds.of(windows, gather.store, gather.transforms)
+    plans = [gather.plan(recording) for recording in kinds.first.tolist()]
+    n_chans = np.array([plan.n_chans for plan in plans])[kinds.of_run]
+    if field is None:
+        return {"n_chans": n_chans, "n_times": np.zeros_like(n_chans)}
+    sfreq = np.array([plan.infos[0].sfreq for plan in plans])[kinds.of_run]
+    seconds = _stops(field, windows, gather.store) - field.start
+    return {"n_chans": n_chans, "n_times": np.round(seconds * sfreq).astype(np.int64)}
+
+
+def _stops(field: Field, windows: Windows, store: Store) -> Float[ndarray, "run"] | float:
+    """Where the field ends in the first window of each run, as `fields.stop_of` tells it window by window."""
+    if math.isfinite(field.stop):
+        return field.stop
+    whole, (_, seconds) = cutting.segments(store), store.segments
+    segment = cutting.segment_at(whole, windows.recording, windows.first)
+    return seconds[segment, 1] - windows.first / cutting.sfreqs(store, windows.recording)
 
 
 class Labels:

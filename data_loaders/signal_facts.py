@@ -1,46 +1,44 @@
-"""What encoders may know of the signal that a batch carries: its channels and its length, and whether all recordings agree."""
+"""What encoders may know of the signal that a batch carries: channels, samples and rate, asked once per kind of recording."""
 
 from __future__ import annotations
 
 from typing import Any
 
 import numpy as np
-from numpy import ndarray
 
 from data_loaders.gather import Gather
-from data_loaders.transforms.base import SignalInfo
-
-
-def infos(gather: Gather, recordings: ndarray | None = None) -> dict[int, SignalInfo]:
-    """The channels and rate that each recording with windows has after the transforms; of some, where they are named."""
-    recordings = np.unique(gather.windows.recording) if recordings is None else recordings
-    return {int(r): gather.infos(int(r))[-1] for r in recordings}
-
-
-def widest(gather: Gather) -> SignalInfo:
-    """The recording with most channels."""
-    return max(infos(gather).values(), key=lambda info: len(info.ch_names))
+from data_loaders.intervals import sfreqs
+from data_loaders.kinds import Kinds
+from data_loaders.labelled import sizes
 
 
 def signal_facts(gather: Gather) -> dict[str, Any]:
-    """`n_chans` and `n_times` of the largest, names and types of its channels, and channels by session."""
-    known, most = infos(gather), widest(gather)
+    """Rate, and where batches carry a signal its channels and samples after the transforms, of the widest recording."""
+    kinds = Kinds.of(gather.windows, gather.store, gather.transforms)
+    infos = [gather.infos(recording)[-1] for recording in kinds.first.tolist()]
+    widest = max(infos, key=lambda info: len(info.ch_names))
+    if "signal" not in gather.fields:
+        return {"sfreq": float(widest.sfreq)}
+    session_chans = np.ones(int(gather.windows.recording.max()) + 1, np.int64)
+    session_chans[gather.windows.recording] = np.array([len(info.ch_names) for info in infos])[kinds.of_run]
     return {
-        "n_chans": len(most.ch_names),
-        "n_times": _n_times(gather),
-        "ch_names": list(most.ch_names),
-        "ch_types": list(most.ch_types),
-        "session_chans": [len(known[r].ch_names) if r in known else 1 for r in range(max(known) + 1)],
-        "same_channels": len({info.ch_names for info in known.values()}) == 1,
-    }
+        "sfreq": float(widest.sfreq), "n_chans": len(widest.ch_names), "n_times": _n_times(gather),
+        "ch_names": list(widest.ch_names), "ch_types": list(widest.ch_types), "session_chans": session_chans.tolist(),
+        "same_channels": len({info.ch_names for info in infos}) == 1,
+    }  # fmt: skip
 
 
 def check_channels(gather: Gather, need: str) -> None:
-    """Refuses an encoder with fixed inputs (`need`) where recordings have different channels.
+    """Refuses an encoder with fixed inputs where recordings have different channels.
 
     Raises ValueError with the transform that mends it.
     """
-    sets = {info.ch_names: recording for recording, info in infos(gather).items()}
+    if "signal" not in gather.fields:
+        return
+    kinds = Kinds.of(gather.windows, gather.store, gather.transforms)
+    sets: dict[tuple[str, ...], int] = {}
+    for recording in kinds.first.tolist():
+        sets.setdefault(gather.infos(recording)[-1].ch_names, recording)
     if len(sets) == 1:
         return
     (one, first), (two, second) = list(sets.items())[:2]
@@ -58,7 +56,8 @@ def check_channels(gather: Gather, need: str) -> None:
 
 
 def _n_times(gather: Gather) -> int:
-    """The longest window, after the transforms, over the first of each recording."""
-    _, first = np.unique(gather.windows.recording, return_index=True)
-    where = zip(gather.windows.recording[first].tolist(), gather.windows.first[first, None], strict=True)
-    return max(len(gather.windows_of(r, anchor)[0]) for r, anchor in where)
+    """The longest window after the transforms: of each rate, the longest before them is looked at."""
+    windows, n_times = gather.windows, sizes(gather)["n_times"]
+    rate = sfreqs(windows)
+    longest = [int(np.argmax(np.where(rate == one, n_times, -1))) for one in np.unique(rate)]
+    return max(len(gather.windows_of(int(windows.recording[r]), windows.first[[r]])[0]) for r in longest)

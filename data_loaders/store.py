@@ -14,7 +14,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from data_loaders.bucket.address import is_remote, local
-from data_loaders.catalog import CATALOG, EVENTS, Catalog, Entry
+from data_loaders.catalog import CATALOG, EVENTS, Catalog, Entry, StreamInfo
 from data_loaders.contracts import Spikes
 from data_loaders.extents import Bytes, Extent, Stretch
 from data_loaders.features import Feature, Features
@@ -45,7 +45,7 @@ class Store:
             raise FileNotFoundError(
                 f"{self.path} is no store (it has no {CATALOG}): make it with `brainfm prepare SOURCE {self.path}`"
             ) from error
-        self.column = self._catalog.column
+        self.column, self.alike = self._catalog.column, self._catalog.alike
         self.features = features or Features.beside(self.content)
         self.entry = lru_cache(maxsize=None)(self._entry) if self.features.of else self._catalog.entry
 
@@ -90,6 +90,14 @@ class Store:
     def segments(self) -> tuple[Int[ndarray, "segment"], Float[ndarray, "segment 2"]]:
         """The recording and the [start, stop) seconds of every segment of the store."""
         return self._catalog.segments
+
+    @cached_property
+    def streams(self) -> list[Mapping[str, StreamInfo]]:
+        """The streams of every recording, features among them."""
+        own = self.column("streams")
+        if not self.features.of:
+            return own
+        return [self.features.streams(*named) for named in zip(self.catalog["name"], own, strict=True)]
 
     def signal(
         self, recording: int, start: int, stop: int, out: ndarray | None = None

@@ -31,13 +31,14 @@ def stream_facts(fields: Mapping[str, Field], store: Store) -> dict[str, Any]:
 
 def _shared(source: str, store: Store) -> tuple[int, float]:
     """The width and the rate that a stream has in every recording that has it."""
-    entries = [entry for entry in map(store.entry, range(len(store))) if source in entry.streams]
-    if not entries:
-        known = sorted({name for entry in map(store.entry, range(len(store))) for name in entry.streams})
+    named = zip(store.catalog["name"], store.streams, strict=True)
+    having = [(name, streams[source]) for name, streams in named if source in streams]
+    if not having:
+        known = sorted({name for streams in store.streams for name in streams})
         raise ValueError(
             f"no recording has a stream {source!r}; there are {known}: name one of these, or `brainfm features`"
         )
-    found = {(math.prod(e.streams[source].shape[1:]), e.streams[source].sfreq): e.name for e in entries}
+    found = {(math.prod(info.shape[1:]), info.sfreq): name for name, info in having}
     if len(found) > 1:
         told = ", ".join(f"{name} has {width} columns at {sfreq:g} Hz" for (width, sfreq), name in found.items())
         raise ValueError(f"the stream {source!r} differs between recordings: {told}")

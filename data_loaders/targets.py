@@ -11,10 +11,11 @@ from __future__ import annotations
 
 import difflib
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import lru_cache
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -93,14 +94,15 @@ class StreamTarget(Target):
     classes: tuple[str, ...] = ()
 
     def known(self, windows: Windows) -> ndarray:
-        return np.array([self.stream in self.store.entry(int(r)).streams for r in windows.recording])
+        return np.array([self.stream in streams for streams in self.store.streams])[windows.recording]
 
     def read(self, windows: Windows, index: Int[ndarray, "item"]) -> torch.Tensor:
         run, anchor = windows.locate(index)
         recording = windows.recording[run]
         values = np.zeros((len(index), len(self.names)), np.float32)
-        for one in np.unique(recording):
-            values[recording == one] = self._at(int(one), anchor[recording == one])
+        order = np.argsort(recording, kind="stable")
+        for rows in np.split(order, np.flatnonzero(np.diff(recording[order])) + 1) if len(order) else []:
+            values[rows] = self._at(int(recording[rows[0]]), anchor[rows])
         return torch.from_numpy(values)
 
     def _at(self, recording: int, anchor: Int[ndarray, "item"]) -> Float[ndarray, "item dim"]:
@@ -142,14 +144,20 @@ def _find(path: str, windows: Windows, store: Store) -> tuple[str, str]:
 
 
 def _tables(windows: Windows, store: Store) -> dict[str, list[str]]:
-    entries = [store.entry(int(r)) for r in np.unique(windows.recording)]
+    present = np.unique(windows.recording).tolist()
     own = {*ENTITIES, "recording_name", "segment", "sfreq"}
     return {
         "events": [str(name) for name in windows.metadata.columns if name not in own],
-        "participants": sorted({name for entry in entries for name in entry.demographics}),
+        "participants": _keys(store.column("demographics"), present),
         "recording": list(ENTITIES),
-        "stream": sorted({name for entry in entries for name in entry.streams}),
+        "stream": _keys(store.streams, present),
     }
+
+
+def _keys(columns: Sequence[Mapping[str, Any]], present: Sequence[int]) -> list[str]:
+    """The names that any of these recordings has; what they share is one object, looked at once."""
+    distinct = {id(columns[r]): columns[r] for r in present}
+    return sorted({name for value in distinct.values() for name in value})
 
 
 def _unknown(path: str, names: Sequence[str]) -> str:
@@ -159,14 +167,15 @@ def _unknown(path: str, names: Sequence[str]) -> str:
 
 
 def _stream(name: str, store: Store) -> StreamTarget:
-    infos = [entry.streams[name] for entry in map(store.entry, range(len(store))) if name in entry.streams]
-    dims = int(np.prod(infos[0].shape[1:], dtype=int))
-    names = infos[0].names if len(infos[0].names) == dims else tuple(f"{name}{i}" for i in range(dims))
+    info = next(streams[name] for streams in store.streams if name in streams)
+    dims = int(np.prod(info.shape[1:], dtype=int))
+    names = info.names if len(info.names) == dims else tuple(f"{name}{i}" for i in range(dims))
     return StreamTarget(name, name, names, store)
 
 
 def _with_participants(windows: Windows, store: Store, column: str) -> Windows:
-    values = [store.entry(int(r)).demographics.get(column) for r in windows.recording]
+    of = [demographics.get(column) for demographics in store.column("demographics")]
+    values = [of[r] for r in windows.recording.tolist()]
     return replace(windows, metadata=windows.metadata.assign(**{column: values}))
 
 

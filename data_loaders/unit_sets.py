@@ -20,16 +20,12 @@ def unit_facts(store: Store) -> dict[str, Any]:
     `unit_metadata` has a row for each unit of all sets: its place (x, y, z) and every numeric column that all recordings
     have of their channels, each scaled to unit variance over units; NaN where unknown, None where nothing is known.
     """
-    sets: dict[tuple[Any, ...], int] = {}
-    entries: list[Entry] = []
-    set_of = []
-    for index in range(len(store)):
-        entry = store.entry(index)
-        key = (*(entry.entities.get(name, "") for name in _SAME), entry.ch_names)
-        if key not in sets:
-            sets[key] = len(sets)
-            entries.append(entry)
-        set_of.append(sets[key])
+    keys = list(zip(*(store.catalog[name] for name in _SAME), store.column("ch_names"), strict=True))
+    first: dict[tuple[Any, ...], int] = {}
+    for index, key in enumerate(keys):
+        first.setdefault(key, index)
+    entries, number = [store.entry(index) for index in first.values()], {key: i for i, key in enumerate(first)}
+    set_of = [number[key] for key in keys]
     facts: dict[str, Any] = {"n_units": [len(entry.ch_names) for entry in entries], "set_of": set_of}
     known = _metadata(entries)
     return facts | ({} if known is None else {"unit_metadata": known.tolist()})

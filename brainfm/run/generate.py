@@ -149,8 +149,8 @@ def _named(data: Data, window: Int[ndarray, "spike"], unit: Int[ndarray, "spike"
 
 def _onset(data: Data, window: Int[ndarray, "item"]) -> Float[ndarray, "item"]:
     """Where windows begin, seconds into their recordings."""
-    run, anchor = data.fold.test.locate(window)
-    return anchor / np.array([data.store.entry(int(one)).sfreq for one in data.fold.test.recording[run]])
+    _, anchor = data.fold.test.locate(window)
+    return anchor / data.fold.test.column("sfreq", window).astype(float)
 
 
 def _encoder(objective: SpikePrediction) -> SpikeEncoder:

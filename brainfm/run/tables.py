@@ -72,7 +72,7 @@ def _rows(data: Data, windows: Windows, target: str) -> pd.DataFrame:
     about = windows.metadata.iloc[run].reset_index(drop=True)
     kept = {
         "window_id": windows.ids(index), "fold": 0, "recording_name": about["recording_name"], "subject": about["subject"],
-        "onset_s": anchor / np.array([data.store.entry(int(r)).sfreq for r in windows.recording[run]]),
+        "onset_s": anchor / about["sfreq"].to_numpy(dtype=float),
     }  # fmt: skip
     return pd.DataFrame({**kept, **_truth(data, windows, index, target)})
 

@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import pandas as pd
 from jaxtyping import Int
 from numpy import ndarray
 
@@ -57,10 +58,12 @@ def name(windows: Windows, index: int) -> str:
 
 def originals(store: Store, recording: Int[ndarray, "run"]) -> Int[ndarray, "run"]:
     """Each recording, or the first one of the store with the very same content."""
+    group, contents = pd.factorize(store.catalog["sha256"])
+    first = np.full(len(contents), len(group))
+    np.minimum.at(first, group, np.arange(len(group)))
     # a recording without a signal or spikes has no checksum, and only itself for an original
-    content = [str(sha256) or f"recording {number}" for number, sha256 in enumerate(store.catalog["sha256"])]
-    _, first, group = np.unique(content, return_index=True, return_inverse=True)
-    return first[group][recording]
+    nothing = store.catalog["sha256"].to_numpy() == ""
+    return np.where(nothing, np.arange(len(group)), first[group])[recording]
 
 
 def _short(value: float) -> str:

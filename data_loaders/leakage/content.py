@@ -18,23 +18,27 @@ from data_loaders.catalog import Entry
 from data_loaders.ids import decode_id
 from data_loaders.intervals import covered, evenly
 from data_loaders.leakage.base import LeakageError, Pair
+from data_loaders.samplers.hashing import mix
 from data_loaders.store import Store
 from data_loaders.windows import Windows
 
 # a recording of up to 4 minutes is read whole. Of a longer one: a block, and a comb whose period is shorter than the
 # block, so that any stretch with the block in it meets the comb of its copy
 _WHOLE_S, _BLOCK_S, _PERIOD_S, _TOOTH_S = 240.0, 64.0, 60.0, 4.0
-# seconds read per store at most; more recordings get shorter stretches, and a printed line
-_BUDGET_S = 50_000.0
+# seconds read per store at most; more recordings get shorter stretches, and a printed line. In less than two seconds of a
+# recording no stretch is long enough for the landmarks that make a match, so of still more recordings some are compared
+_BUDGET_S, _LEAST_S = 50_000.0, 2.0
 _MAX_CHANNELS = 8
 # a landmark is this many intervals between turning points; one in eight is kept, chosen by its own hash
 _INTERVALS, _KEEP = 24, 8
 # that many landmarks at one and the same distance in time are no chance
 _MATCHES = 4
+_NO_MARKS = np.zeros(0, np.uint64), np.zeros(0, np.int64)
 _MAX_WINDOWS, _MAX_SAMPLES, _MIN_TURNS = 2048, 256, 64
 
 # found once per store, for folds ask again and again
 _landmarks: WeakKeyDictionary[Store, dict[int, tuple[ndarray, ndarray]]] = WeakKeyDictionary()
+_known_compared: WeakKeyDictionary[Store, ndarray] = WeakKeyDictionary()
 _known_prints: WeakKeyDictionary[Store, dict[tuple[int, tuple[float, float]], bytes]] = WeakKeyDictionary()
 
 
@@ -65,9 +69,9 @@ def _gathered(
     windows: Windows, store: Store
 ) -> tuple[UInt64[ndarray, "mark"], Int[ndarray, "mark"], Int[ndarray, "mark"]]:
     """All landmarks that these windows cover: hash, recording, sample."""
-    recordings = np.unique(windows.recording)
+    recordings = np.intersect1d(windows.recording, _compared(store))
     marks = [_of_recording(store, int(r)) for r in recordings]
-    code, sample = (np.concatenate([mark[k] for mark in marks]) for k in (0, 1))
+    code, sample = (np.concatenate([none, *(mark[k] for mark in marks)]) for k, none in enumerate(_NO_MARKS))
     recording = np.repeat(recordings, [len(mark[0]) for mark in marks])
     inside = covered(windows, recording, sample)
     return code[inside], recording[inside], sample[inside]
@@ -83,22 +87,32 @@ def _joined(a: UInt64[ndarray, "a"], b: UInt64[ndarray, "b"]) -> tuple[Int[ndarr
     return left, order[low[left] + step]
 
 
+def _compared(store: Store) -> Int[ndarray, "recording"]:
+    """The recordings that are looked at, drawn once and alike for all folds where there are too many; that is printed."""
+    if store not in _known_compared:
+        n_most, n = int(_BUDGET_S / _LEAST_S), len(store)
+        # by a hash of their numbers: copies may stand side by side, or at a regular distance
+        drawn = np.argsort(mix(np.arange(n), 0), kind="stable")[:n_most]
+        _known_compared[store] = np.sort(drawn)
+        some = f"{n_most} of them are compared, {_LEAST_S:.0f} s of each: a copy may go unseen"
+        few = f"{_BUDGET_S / n:.0f} s of each are compared: a cropped copy may go unseen"
+        if _BUDGET_S / n < 4 * _BLOCK_S:
+            print(f"leakage: {n} recordings, so {few if n <= n_most else some}")
+    return _known_compared[store]
+
+
 def _of_recording(store: Store, recording: int) -> tuple[UInt64[ndarray, "mark"], Int[ndarray, "mark"]]:
     """The landmarks of a recording, found once per store."""
     known = _landmarks.setdefault(store, {})
-    if not known and _BUDGET_S / len(store) < 4 * _BLOCK_S:
-        print(
-            f"leakage: {len(store)} recordings, so {_BUDGET_S / len(store):.0f} s of each are compared: a cropped copy may go unseen"
-        )
     if recording not in known:
         found = [
             _marks(turns)
-            for start, stop in _stretches(store.entry(recording), len(store))
+            for start, stop in _stretches(store.entry(recording), len(_compared(store)))
             for turns in _turning_points(store, recording, start, stop)
         ]
         known[recording] = (
-            np.concatenate([np.zeros(0, np.uint64), *(code for code, _ in found)]),
-            np.concatenate([np.zeros(0, np.int64), *(sample for _, sample in found)]),
+            np.concatenate([_NO_MARKS[0], *(code for code, _ in found)]),
+            np.concatenate([_NO_MARKS[1], *(sample for _, sample in found)]),
         )
     return known[recording]
 
@@ -137,7 +151,7 @@ def _turning_points(store: Store, recording: int, start: int, stop: int) -> Iter
 def _marks(turns: Int[ndarray, "turn"]) -> tuple[UInt64[ndarray, "mark"], Int[ndarray, "mark"]]:
     """Hashes of successive intervals between turning points, where these are varied enough to tell places apart."""
     if len(turns) <= _INTERVALS:
-        return np.zeros(0, np.uint64), np.zeros(0, np.int64)
+        return _NO_MARKS
     intervals = np.lib.stride_tricks.sliding_window_view(np.diff(turns), _INTERVALS)  # [mark, interval]
     code = _hashed(intervals)
     kept = np.flatnonzero(code % np.uint64(_KEEP) == 0)

@@ -6,8 +6,9 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+from jaxtyping import Float, Int
+from numpy import ndarray
 
-from data_loaders.catalog import Entry
 from data_loaders.intervals import stretches
 from data_loaders.leakage.base import Flag, LeakageError, name
 from data_loaders.splits.base import Fold, Split
@@ -22,18 +23,15 @@ def trained_on(windows: Windows, store: Store) -> dict[str, Any]:
 
     `subjects` as study/subject, `sha256` of contents, and `stretches`, the seconds that its windows cover, by content.
     """
-    recordings = np.unique(windows.recording)
-    entries = [store.entry(int(r)) for r in recordings]
-    seen = {
-        entry.sha256: stretches(windows.runs(windows.recording == r)).tolist()
-        for r, entry in zip(recordings, entries, strict=True)
-    }
+    seen = stretches(windows)
+    about = store.catalog.iloc[list(seen)]
+    people = zip(about["study"], about["subject"], strict=True)
+    keys = store.column("key")
+    words = {word for r, sha256 in zip(seen, about["sha256"], strict=True) for word in (sha256, *keys[r].split())}
     return {
-        "subjects": sorted({_person(entry.entities) for entry in entries}),
-        "sha256": sorted(
-            {word for entry in entries for word in (entry.sha256, *entry.key.split()) if len(word) == _SHA256}
-        ),
-        "stretches": seen,
+        "subjects": sorted({_person(*names) for names in people}),
+        "sha256": sorted(word for word in words if len(word) == _SHA256),
+        "stretches": {k: of.tolist() for k, of in zip(about["sha256"], seen.values(), strict=True)},
     }
 
 
@@ -55,18 +53,22 @@ def check_pretrained(trained: Mapping[str, Any], fold: Fold, split: Split, store
     In a split with a gap the checkpoint may know other stretches of a test recording, where the gap lies between.
     """
     subjects, contents = set(trained["subjects"]), set(trained["sha256"])
-    flags = []
-    for run, recording in zip(*_first_runs(fold.test), strict=True):
-        entry = store.entry(int(recording))
-        window = name(fold.test, int((np.cumsum(fold.test.count) - fold.test.count)[run]))
+    flags, held, keys = [], stretches(fold.test), store.column("key")
+    begins = np.cumsum(fold.test.count) - fold.test.count
+    about = store.catalog[["study", "subject", "sha256"]].iloc[list(held)].itertuples(index=False, name=None)
+    for first, recording, (study, subject, sha256) in zip(_first_runs(fold.test), held, about, strict=True):
         # a derived store's key holds the checksum of the recording that it was made from
-        known = contents & {entry.sha256, *entry.key.split()}
-        if known and not _elsewhere(trained, entry, fold.test.runs(fold.test.recording == recording), split.gap):
+        known = contents & {sha256, *keys[recording].split()}
+        person = _person(study, subject)
+        if not known and person not in subjects:
+            continue
+        window = name(fold.test, int(begins[first]))
+        if known and not _elsewhere(trained, sha256, held[recording], split.gap):
             raise LeakageError(
                 f"the checkpoint was trained on the recording of test window {window}: choose one that was not, or test on others"
             )
-        if _person(entry.entities) in subjects:
-            message = f"the checkpoint was trained on subject {_person(entry.entities)}, who is in test window {window}"
+        if person in subjects:
+            message = f"the checkpoint was trained on subject {person}, who is in test window {window}"
             if split.key == "subject":
                 raise LeakageError(
                     f"{message}, and the split is by subject: choose a checkpoint that was not, or test on others"
@@ -77,25 +79,23 @@ def check_pretrained(trained: Mapping[str, Any], fold: Fold, split: Split, store
     return flags
 
 
-def _elsewhere(trained: Mapping[str, Any], entry: Entry, tested: Windows, gap: float) -> bool:
+def _elsewhere(trained: Mapping[str, Any], sha256: str, held: Float[ndarray, "stretch 2"], gap: float) -> bool:
     """Whether the checkpoint knows only stretches of this recording that keep the split's gap from its test windows."""
-    known = trained.get("stretches", {}).get(entry.sha256)
+    known = trained.get("stretches", {}).get(sha256)
     if known is None or gap <= 0:
         return False
-    learned, held = np.asarray(known, float), stretches(tested)
+    learned = np.asarray(known, float)
     apart = (learned[:, None, 1] + gap <= held[None, :, 0] + 1e-6) | (
         held[None, :, 1] + gap <= learned[:, None, 0] + 1e-6
     )
     return bool(apart.all())
 
 
-def _first_runs(windows: Windows) -> tuple[np.ndarray, np.ndarray]:
+def _first_runs(windows: Windows) -> Int[ndarray, "recording"]:
     """For each recording, the first of its runs."""
-    recordings, first = np.unique(windows.recording, return_index=True)
-    return first, recordings
+    return np.unique(windows.recording, return_index=True)[1]
 
 
-def _person(entities: Mapping[str, str]) -> str:
+def _person(study: str, subject: str) -> str:
     # in joined stores the subject's name says the study already
-    study = f"{entities['study']}/"
-    return study + entities["subject"].removeprefix(study)
+    return f"{study}/" + subject.removeprefix(f"{study}/")

@@ -49,7 +49,7 @@ def check_neighbours(pair: Pair, gap: float, store: Store) -> None:
 
 def reaching_filters(pair: Pair, transforms: Sequence[Transform], gap: float, store: Store) -> Iterator[Flag]:
     """Flags filters that ran over whole segments and carry test samples into training windows, or back."""
-    reach = max(_reach(transforms), max(_reached(store, int(r)) for r in np.unique(pair.b.recording)))
+    reach = max(_reach(transforms), _reached(store, pair.b.recording))
     if reach <= 0:
         return
     found = too_near(pair.a, pair.b, reach, *_segments(pair, store))
@@ -80,8 +80,8 @@ def check_fitted(fold: Fold, transforms: Sequence[Transform], store: Store) -> N
 def _windows(ids: Int[ndarray, "window"], like: Windows, store: Store) -> Windows:
     """The windows with these ids, one by one."""
     recording, anchor = decode_id(ids)
-    entries = [store.entry(int(r)) for r in recording]
-    rows = {"recording_name": [entry.name for entry in entries], "sfreq": [entry.sfreq for entry in entries]}
+    about = store.catalog.iloc[recording]
+    rows = {"recording_name": about["name"].to_numpy(), "sfreq": about["sfreq"].to_numpy()}
     ones = np.ones(len(ids), dtype=np.int64)
     return Windows(recording, anchor, ones, ones, pd.DataFrame(rows), like.extent)
 
@@ -101,7 +101,8 @@ def _reach(transforms: Sequence[Transform]) -> float:
     return sum((t.reach for t in transforms if t.continuous and not t.causal), 0.0)
 
 
-def _reached(store: Store, recording: int) -> float:
-    """The same for what already ran over the recording."""
-    history = store.entry(recording).history
-    return sum((float(past.get("reach", 0.0)) for past in history if not past.get("causal", True)), 0.0)
+def _reached(store: Store, recording: Int[ndarray, "run"]) -> float:
+    """The same for what already ran over any of these recordings."""
+    of = store.column("history")
+    histories = {id(of[r]): of[r] for r in np.unique(recording).tolist()}.values()
+    return max(sum((float(past.get("reach", 0)) for past in h if not past.get("causal", True)), 0.0) for h in histories)

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import difflib
+import heapq
 from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Int, Shaped
+from jaxtyping import Float, Int, Shaped
 from numpy import ndarray
 
 from data_loaders.intervals import apart
@@ -142,6 +143,8 @@ def tally(windows: Windows, group: Int[ndarray, "run"], labels: ndarray | None) 
 def deal(counts: Int[ndarray, "group class"], n_hands: int, rng: np.random.Generator) -> Int[ndarray, "group"]:
     """Deals groups to hands, so that each hand gets about the same number of windows of each class."""
     share = counts / np.maximum(counts.sum(0), 1)
+    if counts.shape[1] == 1:
+        return _deal_sizes(share[:, 0], n_hands, rng)
     hands = np.zeros((n_hands, counts.shape[1]))
     hand_of = np.empty(len(counts), dtype=np.int64)
     order = rng.permutation(len(counts))
@@ -150,6 +153,18 @@ def deal(counts: Int[ndarray, "group class"], n_hands: int, rng: np.random.Gener
         crowding = np.round(hands @ share[group], 12)
         hand_of[group] = np.lexsort((hands.sum(1), crowding))[0]
         hands[hand_of[group]] += share[group]
+    return hand_of
+
+
+def _deal_sizes(share: Float[ndarray, "group"], n_hands: int, rng: np.random.Generator) -> Int[ndarray, "group"]:
+    """The same where there are no classes: what is crowded is what is large, and the smallest hand lies on top of a heap."""
+    hand_of = np.empty(len(share), dtype=np.int64)
+    hands = [(0.0, hand) for hand in range(n_hands)]
+    order = rng.permutation(len(share))
+    for group in order[np.argsort(-share[order], kind="stable")].tolist():
+        size, hand = hands[0]
+        hand_of[group] = hand
+        heapq.heapreplace(hands, (size + float(share[group]), hand))
     return hand_of
 
 

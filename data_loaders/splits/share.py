@@ -71,7 +71,8 @@ def spread_share(fold: Fold, share: float) -> Fold:
     if share == 1:
         return fold
     of = fold.train.recording[fold.train.locate(np.arange(len(fold.train)))[0]]
-    places = [np.flatnonzero(of == recording) for recording in np.unique(of)]
+    order = np.argsort(of, kind="stable")
+    places = np.split(order, np.flatnonzero(np.diff(of[order])) + 1)
     # the middle of as many equal stretches
     kept = [place[_middles(len(place), max(1, round(share * len(place))))] for place in places]
     train = fold.train.take(np.concatenate(kept))
@@ -84,15 +85,11 @@ def _middles(n: int, count: int) -> Int[ndarray, "item"]:
 
 
 def _first(windows: Windows, share: float) -> Windows:
-    kept = np.zeros_like(windows.count)
-    for recording in np.unique(windows.recording):
-        runs = np.flatnonzero(windows.recording == recording)
-        runs = runs[np.argsort(windows.first[runs], kind="stable")]
-        kept[runs] = _filled(windows.count[runs], share)
+    order = np.lexsort((windows.first, windows.recording))
+    recording, count = windows.recording[order], windows.count[order]
+    _, first, of = np.unique(recording, return_index=True, return_inverse=True)
+    before = np.cumsum(count) - count
+    wanted = np.maximum(1, np.round(share * np.add.reduceat(count, first))).astype(np.int64)
+    kept = np.zeros_like(count)
+    kept[order] = np.clip(wanted[of] - (before - before[first][of]), 0, count)
     return replace(windows, count=kept).runs(kept > 0)
-
-
-def _filled(count: Int[ndarray, "run"], share: float) -> Int[ndarray, "run"]:
-    """How many windows of each run are among the first share of all."""
-    wanted = max(1, round(share * int(count.sum())))
-    return np.clip(wanted - (np.cumsum(count) - count), 0, count)

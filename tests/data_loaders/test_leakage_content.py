@@ -92,6 +92,17 @@ def test_a_store_of_too_many_recordings_is_sampled_and_says_so(
     assert "leakage: 24 recordings, so 10 s of each are compared" in capsys.readouterr().out
 
 
+def test_of_still_more_recordings_some_are_read_and_the_others_are_not(
+    people: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(content, "_BUDGET_S", 10.0)
+    opened, split = Store(people.path), LeaveOneOut("subject")
+    leakage.check(split.folds(cut(opened))[0], split, opened)
+    assert "leakage: 24 recordings, so 5 of them are compared, 2 s of each" in capsys.readouterr().out
+    assert set(content._landmarks[opened]) == set(content._compared(opened).tolist())
+    assert len(content._compared(opened)) == 5
+
+
 def test_the_windows_named_share_the_signal(tmp_path: Path) -> None:
     signal = brain(1)
     store = stored(tmp_path, recording(signal, "a"), recording(2 * signal[700:], "b"))

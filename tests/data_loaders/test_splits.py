@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 
 from data_loaders.intervals import apart, seconds, spans, too_near
 from data_loaders.splits import By, Fold, KFold, LeaveOneOut, Named, Split, TimeBlock
+from data_loaders.splits.base import deal
 from data_loaders.windows import Windows, concatenate
 
 SFREQ = 100.0
@@ -132,6 +133,13 @@ def test_groups_are_dealt_so_that_each_fold_has_every_class() -> None:
         for fold in By("subject", n_folds=5).folds(windows, labels, seed):
             patients = [int(r < 10) for r in fold.test.recording]
             assert sorted(patients) == [0, 0, 1, 1]
+
+
+@given(counts=st.lists(st.integers(0, 9), min_size=1, max_size=30), n_hands=st.integers(1, 7), seed=st.integers(0, 9))
+def test_groups_without_classes_are_dealt_as_those_of_one_class_beside_an_empty_one(counts, n_hands, seed) -> None:
+    one = np.array(counts)[:, None]
+    dealt = [deal(table, n_hands, np.random.default_rng(seed)) for table in (one, np.c_[one, np.zeros_like(one)])]
+    assert np.array_equal(*dealt)
 
 
 @pytest.mark.parametrize(
