@@ -149,10 +149,12 @@ def _same_device() -> Callable[[], None] | None:
 
 
 def _check_goes_round(order: Sampler, once: bool, world_size: int) -> None:
-    if not once and order.batch_size % world_size:
+    whole = world_size * order.group
+    if (not once or order.group > 1) and order.batch_size % whole:
+        groups = f" with {order.group} windows each that stay together" if order.group > 1 else ""
         raise ValueError(
-            f"batch_size {order.batch_size} is the batch over all ranks and does not divide by the {world_size} ranks: "
-            f"make it {-(-order.batch_size // world_size) * world_size}"
+            f"batch_size {order.batch_size} is the batch over all ranks and does not divide by the {world_size} ranks{groups}: "
+            f"make it {-(-order.batch_size // whole) * whole}"
         )
     if once and 0 < order.n_items(0) < world_size:
         raise ValueError(

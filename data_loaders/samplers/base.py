@@ -27,6 +27,8 @@ class Sampler(ABC):
     """
 
     n_views: int = 1
+    # so many neighbouring items belong together: a rank takes them all, or none of them
+    group: int = 1
     windows: Windows
     batch_size: int
     seed: int

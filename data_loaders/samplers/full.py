@@ -23,6 +23,11 @@ class Full(Sampler):
     def prepare(self, labels: Labels) -> None:
         bound = self.of.bind(self.windows, self.batch_size, self.seed, labels)
         assert isinstance(bound, ContrastiveSampler), "a bound sampler is a copy"
+        if bound.group > 1:
+            raise ValueError(
+                f"Full takes every window once, and {type(bound).__name__} draws groups of {bound.group} that belong together: "
+                f"take {type(bound).__name__} without Full"
+            )
         self._of, self._reference = bound, bound.references()
         self.batch_size = len(self._reference)
 

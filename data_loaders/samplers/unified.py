@@ -27,8 +27,8 @@ class Unified(ContrastiveSampler):
         session = across(self.windows)
         self._members, self._nearest = Members.of(session), NearestWithin(self._label, session)
         self._change = Ahead.of(self.windows, self.time_offset).changes(self._label)
-        if self.batch_size % len(self._members.count):
-            n = len(self._members.count)
+        self.group = n = len(self._members.count)
+        if self.batch_size % n:
             raise ValueError(
                 f"batch_size is {self.batch_size}, expected a multiple of the {n} sessions: take {-(-self.batch_size // n) * n}"
             )

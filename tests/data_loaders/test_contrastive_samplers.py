@@ -21,6 +21,7 @@ from data_loaders.samplers.multi_session_discrete import MultiSessionDiscrete
 from data_loaders.samplers.time import Time
 from data_loaders.samplers.time_delta import TimeDelta
 from data_loaders.samplers.unified import Unified
+from data_loaders.stream import Stream
 from data_loaders.windows import Windows
 
 
@@ -222,6 +223,25 @@ def test_unified_groups_have_one_window_per_session_at_the_same_behaviour() -> N
         assert np.abs(pairs[:, 0] - pairs[:, 1]).max() < 0.01
     with pytest.raises(ValueError, match="take 102"):
         bound(Unified(["position"]), TWO_SESSIONS, 101, position=POSITION)
+
+
+@pytest.mark.parametrize("once", [True, False])
+def test_ranks_take_whole_groups_or_are_told_a_batch_size_that_lets_them(once: bool) -> None:
+    def taken(batch_size: int, rank: int) -> np.ndarray:
+        sampler = bound(Unified(["position"], 0.02), TWO_SESSIONS, batch_size, position=POSITION)
+        gather: Any = print  # never called
+        return Stream(gather, sampler, once=once, rank=rank, world_size=2)._share(0)[0]
+
+    for rank in (0, 1):
+        # a rank's five windows of ten would begin or end within a pair
+        with pytest.raises(ValueError, match=r"batch_size 10 .* 2 ranks with 2 windows each .* make it 12"):
+            taken(10, rank)
+        assert ((taken(12, rank) >= 300) == [False, True] * 3).all()
+
+
+def test_groups_are_not_lost_in_full_batches() -> None:
+    with pytest.raises(ValueError, match="take Unified without Full"):
+        bound(Full(Unified(["position"], 0.02)), TWO_SESSIONS, position=POSITION)
 
 
 @pytest.mark.parametrize("of", [Time(0.03), Hybrid(["position"], 0.03), Discrete(["trial"])])
