@@ -45,6 +45,11 @@ def fit(recipe: Recipe, out: Path, command: Sequence[str] | None = None) -> Path
 
 def _fit(recipe: Recipe, run: RunFolder, command: Sequence[str]) -> Path:
     run.claim(recipe.resolved, afresh=recipe.debug)
+    with ranks.alive(run.path):
+        return _fit_folds(recipe, run, command)
+
+
+def _fit_folds(recipe: Recipe, run: RunFolder, command: Sequence[str]) -> Path:
     leakage.check_monitor(recipe.trainer["monitor"])
     store = recipe.data.store
     hashes = dict(zip(store.catalog["name"], store.catalog["sha256"], strict=True))
@@ -63,10 +68,13 @@ def _fit(recipe: Recipe, run: RunFolder, command: Sequence[str]) -> Path:
 
 def _follow(recipe: Recipe, run: RunFolder) -> Path:
     """What further processes do: train every fold with the first, and wait while it judges and writes."""
+    if recipe.debug and recipe.optimizer is not None:
+        # it starts afresh: what is there before the first has claimed the folder, which trains with us, is of an earlier one
+        ranks.wait_for_first(run.path)
     for number in range(len(recipe.data.folds)):
         if not run.done(number):
             _train_along(recipe, run.fold(number), number)
-        ranks.wait(partial(run.done, number))
+        ranks.wait(partial(run.done, number), run.path)
     return run.path
 
 

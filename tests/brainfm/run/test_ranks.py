@@ -4,8 +4,11 @@ import os
 import socket
 import subprocess
 import sys
+import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
+from threading import Timer
 
 import numpy as np
 import pandas as pd
@@ -14,6 +17,7 @@ import pytest
 from brainfm.recipe import Recipe
 from brainfm.run import ranks
 from brainfm.run.fit import fit
+from brainfm.run.folder import RunFolder
 from brainfm.systems.keeping import LastCheckpoint
 from data_loaders.store import Store
 
@@ -128,14 +132,80 @@ def test_two_devices_give_the_numbers_of_one_and_write_every_file_once(
     assert_same_run(tmp_path / "one", tmp_path / "two")
 
 
-def test_a_waiting_process_ends_with_the_one_that_started_it(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_waiting_process_ends_with_the_one_that_started_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     parents = iter([10, 10, 1])
     monkeypatch.setattr(ranks.os, "getppid", lambda: next(parents))
     monkeypatch.setattr(ranks.time, "sleep", lambda seconds: None)
     with pytest.raises(SystemExit, match="run the same command again"):
-        ranks.wait(lambda: False)
+        ranks.wait(lambda: False, tmp_path)
 
 
-def test_waiting_ends_when_it_is_done() -> None:
+def test_waiting_ends_when_it_is_done(tmp_path: Path) -> None:
     looks = iter([False, True])
-    ranks.wait(lambda: next(looks))
+    ranks.wait(lambda: next(looks), tmp_path)
+
+
+@pytest.fixture
+def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Looks and signs every hundredth of a second; half a second of silence is too much."""
+    monkeypatch.setattr(ranks, "_SECONDS_BETWEEN_LOOKS", 0.01)
+    monkeypatch.setattr(ranks, "_SECONDS_BETWEEN_SIGNS", 0.01)
+    monkeypatch.setattr(ranks, "_SECONDS_OF_SILENCE", 0.5)
+
+
+@pytest.mark.usefixtures("hasty")
+@pytest.mark.parametrize("left", [None, "process 7 on node0"])
+def test_a_first_process_on_another_node_that_died_or_never_came_is_not_waited_for(
+    left: str | None, tmp_path: Path
+) -> None:
+    if left is not None:
+        (tmp_path / ".alive").write_text(left)
+    for waiting in (partial(ranks.wait, lambda: False), ranks.wait_for_first):
+        with pytest.raises(SystemExit, match=rf"no sign of life .* \(last: {left or 'none'}\): it has died"):
+            waiting(tmp_path)
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_first_process_that_takes_its_time_is_waited_for(tmp_path: Path) -> None:
+    done = time.monotonic() + 1.5
+    with ranks.alive(tmp_path):
+        ranks.wait(lambda: time.monotonic() > done, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
+@pytest.mark.usefixtures("hasty")
+def test_a_second_process_that_comes_after_all_is_done_waits_for_nobody(
+    recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = RunFolder(tmp_path / "run")
+    for number in (0, 1):
+        (run.fold(number) / "scores.parquet").touch()
+    monkeypatch.setattr(ranks, "is_first", lambda n_nodes: False)
+    assert fit(recipe(), run.path) == run.path
+
+
+@pytest.mark.usefixtures("hasty")
+def test_what_an_earlier_debugging_run_left_is_not_taken_for_this_one(
+    recipe: Callable[..., Recipe], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made, earlier = recipe(debug=True), RunFolder(tmp_path / "run-debug")
+    earlier.claim(made.resolved)
+    (earlier.fold(0) / "scores.parquet").touch()
+    trained: list[int] = []
+
+    def train_along(recipe: Recipe, folder: Path, number: int) -> None:
+        trained.append(number)
+        (folder / "scores.parquet").touch()
+
+    def start_afresh() -> None:
+        earlier.claim(made.resolved, afresh=True)
+        with ranks.alive(earlier.path):
+            time.sleep(0.3)
+
+    monkeypatch.setattr(ranks, "is_first", lambda n_nodes: False)
+    monkeypatch.setattr("brainfm.run.fit._train_along", train_along)
+    first = Timer(0.2, start_afresh)
+    first.start()
+    fit(made, tmp_path / "run")
+    first.join()
+    assert trained == [0]
