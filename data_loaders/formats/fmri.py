@@ -5,6 +5,7 @@ The sidecar (`data_loaders.formats.sidecar`) may say, besides who and which:
     tr: 2.0                             # seconds between volumes, where the header does not say, or says it wrongly
     mask: masks/{subject}.nii.gz        # or epi (nilearn's compute_epi_mask, the default for a whole head), varying, all
     space: MNI152NLin2009cAsym          # which of fMRIPrep's output spaces, as in `--output-spaces`: fsLR:den-91k
+    echo: 2                             # which echo of a run that has several and no combined series
     parcellation: atlas.nii.gz          # regions in place of voxels: NIfTI, .dlabel.nii, {left: lh.label.gii, right: rh.label.gii}
     parcel_names: atlas.tsv             # columns index and name; or a list from label 1 on; or a map
     surfaces: {left: lh.surf.gii, right: rh.surf.gii}       # where vertices are
@@ -28,7 +29,7 @@ import pandas as pd
 from numpy import ndarray
 
 from data_loaders.contracts import Recording, Stream
-from data_loaders.formats import bids, bids_func, cifti, denoise, gifti, roi_tables, volume_labels
+from data_loaders.formats import bids, bids_func, cifti, denoise, echoes, gifti, roi_tables, volume_labels
 from data_loaders.formats.checks import checked
 from data_loaders.formats.companions import NumberTable, companion, file_of, load_table, streams_of
 from data_loaders.formats.events import empty_events, tidy
@@ -69,13 +70,14 @@ def read(source: Source) -> Recording:
     confounds = _confounds(source, known, n_volumes)
     scan = denoise.cleaned(scan, confounds, stated, tr, runs)
     streams, heard = streams_of(source, tr, n_volumes, own)
+    asked = (*guessed(source), *echoes.told(source.path))
     streams |= _motion(known, tr, n_volumes) if "motion" not in streams else {}
     found = Recording(
         **_who(source), modality="fmri", sfreq=1 / tr, duration=n_volumes * tr, ch_names=scan.ch_names,
         ch_types=("bold",) * len(scan.ch_names), units=(scan.unit,) * len(scan.ch_names), ch_positions=scan.positions,
         ch_columns=scan.ch_columns, space=scan.space, bads=scan.bads, signal=scan.values, gain=scan.gain, offset=scan.offset,
         events=tidy(events), segments=_segments(segments, confounds, tr), streams=streams, demographics=dict(known.people),
-        source=source.path.name, decisions=(*guessed(source), *known.notes, *scan.notes, *told, *confounds.notes, *said, *heard),
+        source=source.path.name, decisions=(*asked, *known.notes, *scan.notes, *told, *confounds.notes, *said, *heard),
     )  # fmt: skip
     # two voxels of one series are no mistake of the recorder: interpolation makes them
     return checked(_bad_outside(found), doubled=not scan.space)

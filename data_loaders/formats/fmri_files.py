@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from data_loaders.formats import bids, bids_func, hdf5_matrices, roi_tables
+from data_loaders.formats import bids, bids_func, echoes, hdf5_matrices, roi_tables
 from data_loaders.formats.companions import candidates
 from data_loaders.formats.discover import files, told_apart
 from data_loaders.formats.gifti import is_right, other_hemisphere
@@ -41,7 +41,7 @@ def sources(root: Path) -> list[Source]:
         for each in hdf5_matrices.each_repeat(one)
     ]
     named = {path for source in found for path in companions_of(source)}
-    return told_apart(list(_one_space([source for source in found if source.path not in named])))
+    return told_apart(list(_one_space(echoes.one_of_each([source for source in found if source.path not in named]))))
 
 
 def companions_of(source: Source) -> list[Path]:
@@ -136,7 +136,7 @@ def _left_of(path: Path) -> bool:
     return any(other_hemisphere(other) == path for other in path.parent.glob("*.gii"))
 
 
-def _one_space(found: list[Source]) -> Iterator[Source]:
+def _one_space(found: Iterable[Source]) -> Iterator[Source]:
     """Of the files of one run of a dataset, the one in the space that the sidecar asks for."""
     runs: dict[tuple[Any, ...], list[Source]] = {}
     for source in found:

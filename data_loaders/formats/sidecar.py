@@ -38,7 +38,7 @@ KEYS = frozenset({
     *ENTITIES, "root", "pattern", "participants", "exclude", "modality", "ch_types", "bads", "scale",
     "sfreq", "unit", "axes", "signal", "labels", "names", "trigger", "codes", "tmin", "ch_names", "times", "events", "spikes",
     "gain", "offset", "ch_positions", "position_unit", "keep", "calcium",
-    "tr", "repeats", "mask", "space", "parcellation", "parcel_names", "surfaces", "columns", "streams",
+    "tr", "repeats", "mask", "space", "echo", "parcellation", "parcel_names", "surfaces", "columns", "streams",
     "confounds", "detrend", "high_pass", "low_pass", "filter", "standardize",
 })  # fmt: skip
 ARRAY_SUFFIXES = (".npz", ".mat")
