@@ -10,6 +10,8 @@ import pandas as pd
 from jaxtyping import Float
 from numpy import ndarray
 
+from data_loaders.formats.separators import dialect
+
 COLUMNS = ("word", "onset", "duration")
 # labels of transcripts that are no words: breaths, lip smacks, noise, silence, sentence marks
 _NO_WORD = {"sentence_start", "sentence_end", "br", "lg", "ls", "ns", "sp", "sil", "<s>", "</s>"}
@@ -40,7 +42,7 @@ def words_and_note(path: Path, tier: str = "word") -> tuple[pd.DataFrame, str]:
 
 def read_stimuli(path: Path) -> pd.DataFrame:
     """Which stimulus each recording played: the columns recording (a name or pattern), stimulus, and onset in seconds."""
-    table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", dtype={"recording": str, "stimulus": str})
+    table = pd.read_csv(path, dtype={"recording": str, "stimulus": str}, **dialect(path))
     missing = [column for column in ("recording", "stimulus") if column not in table.columns]
     if missing:
         raise ValueError(
@@ -92,7 +94,7 @@ def _deconvolved(rate: Float[ndarray, "frame"], response: Float[ndarray, "lag"])
 
 
 def _table(path: Path) -> pd.DataFrame:
-    table = pd.read_csv(path, sep="\t" if path.suffix == ".tsv" else ",", keep_default_na=False, na_values=["n/a"])
+    table = pd.read_csv(path, keep_default_na=False, na_values=["n/a"], **dialect(path))
     missing = [column for column in COLUMNS if column not in table.columns]
     if missing:
         raise ValueError(f"{path} lacks the column {missing[0]!r}: it needs {', '.join(COLUMNS)}, times in seconds")

@@ -16,6 +16,7 @@ from pathlib import Path
 
 from data_loaders import studies
 from data_loaders.contracts import Recording
+from data_loaders.formats import separators
 from data_loaders.modalities.base import Reader, Source
 from data_loaders.writer import Aside, aside
 
@@ -82,7 +83,9 @@ def _one(reader: Reader, source: Source, dest: Path) -> Made:
 def _read(reader: Reader, source: Source) -> Recording:
     """A recording of a public study as that study amends it."""
     # the absolute path tells two files apart that have the same name
-    recording = replace(reader.read(source), source=str(source.path.resolve()))
+    recording = reader.read(source)
+    parted = dict.fromkeys(line for path in source.paths for line in separators.told(path))
+    recording = replace(recording, source=str(source.path.resolve()), decisions=(*recording.decisions, *parted))
     return studies.find(recording.study).amended(recording) if recording.study in studies.names() else recording
 
 

@@ -11,6 +11,8 @@ import numpy as np
 import pandas as pd
 from numpy import ndarray
 
+from data_loaders.formats.separators import dialect
+
 
 def load_arrays(path: Path) -> dict[str, ndarray]:
     """Every array of a .npz or .mat (also version 7.3), or column of a .csv or .tsv, by name; structs are flattened with dots."""
@@ -22,9 +24,7 @@ def load_arrays(path: Path) -> dict[str, ndarray]:
         if path.suffix.lower() == ".npy":
             return {path.stem: np.load(path, allow_pickle=False)}
         if path.suffix.lower() in (".csv", ".tsv"):
-            table = pd.read_csv(
-                path, sep="\t" if path.suffix.lower() == ".tsv" else ",", na_values=["n/a"], encoding="utf-8-sig"
-            )
+            table = pd.read_csv(path, na_values=["n/a"], encoding="utf-8-sig", **dialect(path))
             return {str(name): column.to_numpy() for name, column in table.items()}
         return _flattened(_load_mat(path))
     except Exception as error:

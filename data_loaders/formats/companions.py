@@ -16,9 +16,8 @@ from numpy import ndarray
 
 from data_loaders.contracts import Stream
 from data_loaders.formats.scan import DamagedError
+from data_loaders.formats.separators import SUFFIXES, dialect
 from data_loaders.formats.source import Source
-
-_SEPARATORS = {".csv": ",", ".tsv": "\t"}
 
 
 def companion(source: Source, key: str, pattern: str) -> Path:
@@ -102,16 +101,16 @@ def load_table(path: Path, columns: list[str] | None = None) -> NumberTable:
 
     Raises DamagedError where rows differ in length or the file is no text.
     """
-    separator = _SEPARATORS.get(path.suffix.lower(), r"\s+")
     options: dict[str, Any] = {
-        "sep": separator,
+        **(dialect(path) if path.suffix.lower() in SUFFIXES else {"sep": r"\s+"}),
         "na_values": ["n/a"],
         "encoding": "utf-8-sig",
         "comment": "#" if path.suffix == ".txt" else None,
     }
     try:
         first = pd.read_csv(path, header=None, nrows=1, dtype=str, **options)
-        named = columns is None and not bool(first.apply(pd.to_numeric, errors="coerce").notna().all(axis=None))
+        numbers = first.apply(lambda cells: cells.str.replace(options.get("decimal", "."), ".", regex=False))
+        named = columns is None and not bool(numbers.apply(pd.to_numeric, errors="coerce").notna().all(axis=None))
         twice = sorted(set(first.iloc[0][first.iloc[0].duplicated()].astype(str))) if named else []
         with warnings.catch_warnings():
             # a row that is longer than the header

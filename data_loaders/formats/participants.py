@@ -8,6 +8,7 @@ from typing import Any
 
 import pandas as pd
 
+from data_loaders.formats.separators import dialect
 from data_loaders.formats.source import Source
 
 
@@ -53,18 +54,18 @@ def participant(subject: str, description: Mapping[str, Any]) -> dict[str, Any]:
     return stated_of(rows.drop(columns=[column, *nameless]))
 
 
-def read_table(path: Path, separator: str | None = None) -> pd.DataFrame:
+def read_table(path: Path) -> pd.DataFrame:
     """A csv or tsv table; `n/a` and empty cells are missing; names of people (first column) stay text."""
-    separator = separator or ("\t" if path.suffix == ".tsv" else ",")
+    parted = dialect(path)
     # utf-8-sig: spreadsheet programs put a byte order mark before the first column's name
     try:
-        first = pd.read_csv(path, sep=separator, nrows=0, encoding="utf-8-sig").columns
+        first = pd.read_csv(path, nrows=0, encoding="utf-8-sig", **parted).columns
     except (pd.errors.EmptyDataError, UnicodeDecodeError, pd.errors.ParserError) as error:
         raise ValueError(
             f"{path.name} is no table ({error}): it is empty or damaged; copy it again, or take it away"
         ) from error
     text = {first[0]: str} if len(first) else {}
-    return pd.read_csv(path, sep=separator, na_values=["n/a"], dtype=text, encoding="utf-8-sig")
+    return pd.read_csv(path, na_values=["n/a"], dtype=text, encoding="utf-8-sig", **parted)
 
 
 def stated_of(rows: pd.DataFrame) -> dict[str, Any]:

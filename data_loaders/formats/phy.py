@@ -130,8 +130,7 @@ def _columns(folder: Path, ids: Int[ndarray, "unit"]) -> dict[str, tuple[Any, ..
 
 
 def _table(path: Path, folder: Path) -> pd.DataFrame:
-    with path.open(encoding="utf-8-sig") as file:
-        rows = read_table(path, "\t" if "\t" in file.readline() else ",")
+    rows = read_table(path)
     key = next((name for name in ("cluster_id", "id") if name in rows), None)
     if key is None or rows[key].duplicated().any():
         wrong = f"has the columns {list(rows)}, none of them cluster_id" if key is None else "names a cluster twice"
