@@ -1,7 +1,8 @@
 """Folders of phy and Kilosort: spike_times.npy, spike_clusters.npy, the tables of clusters, and params.py, which is never run.
 
 The verdict of the curator (cluster_group.tsv) is the column `quality`, and where there is none, Kilosort's own
-(cluster_KSLabel.tsv). Clusters called noise are left out unless `keep` asks for qualities. Behaviour and trials lie in
+(cluster_KSLabel.tsv). Clusters called noise are left out unless `keep` asks for qualities. Units sit where their strongest
+channel is: by cluster_info.tsv, else by Kilosort's templates (`data_loaders.formats.phy_templates`). Behaviour and trials lie in
 files that the sidecar names (`brainfm.yaml` in the folder), as `data_loaders.formats.stated` describes:
 
     modality: spikes
@@ -24,6 +25,7 @@ import pandas as pd
 from jaxtyping import Float, Int
 from numpy import ndarray
 
+from data_loaders.formats import phy_templates
 from data_loaders.formats.array_files import load_arrays
 from data_loaders.formats.electrodes import columns_of
 from data_loaders.formats.participants import read_table
@@ -51,7 +53,9 @@ def load(folder: Path, description: Mapping[str, Any], entities: Mapping[str, st
     ids = np.unique(clusters)
     arrays = Arrays(folder, "spikes")
     columns = _columns(folder, ids)
-    told = (
+    placed, said = ({}, ()) if "ch" in columns else phy_templates.channels(folder, clusters, ids)
+    columns |= placed
+    told = said + (
         ()
         if "quality" in columns
         else ("no table says what clusters are (cluster_group.tsv): all come in, noise among them",)
