@@ -12,7 +12,7 @@ from numpy import ndarray
 from data_loaders.formats.assemble import Found
 from data_loaders.formats.events import trials
 from data_loaders.formats.integers import gathered
-from data_loaders.formats.mne_files import channels_of, check_gzip, heard, is_epochs, suffix_of
+from data_loaders.formats.mne_files import channels_of, check_gzip, check_version, heard, is_epochs, suffix_of
 
 if TYPE_CHECKING:
     import mne
@@ -43,6 +43,7 @@ def read_epochs(path: Path) -> Found:
     import mne
 
     check_gzip(path)
+    check_version(path)
     notes: list[str] = []
     with heard(path, notes):
         cut = mne.io.read_epochs_eeglab if suffix_of(path) == ".set" else partial(mne.read_epochs, proj=False)

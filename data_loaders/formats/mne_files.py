@@ -9,6 +9,7 @@ import zlib
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from glob import escape
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -113,6 +114,18 @@ def check_gzip(path: Path) -> None:
     except (OSError, EOFError, zlib.error) as error:
         raise ValueError(f"{path.name} cannot be read ({type(error).__name__}: {error}): its checksum does not hold, it is damaged: copy "
                          f"it again, or leave it out with `exclude: [{path.name}]` in brainfm.yaml") from error  # fmt: skip
+
+
+def check_version(path: Path) -> None:
+    """EEGLAB saves large sets in version 7.3 of MATLAB, which is HDF5: MNE reads that with the help of pymatreader only."""
+    if suffix_of(path) != ".set" or find_spec("pymatreader") is not None:
+        return
+    import h5py
+
+    if h5py.is_hdf5(path):
+        raise ValueError(f"{path.name} is saved in version 7.3 of MATLAB (HDF5), which MNE reads only where pymatreader is installed: "
+                         f"`pip install pymatreader`, or save it again in EEGLAB with version 7.3 switched off in File > Preferences "
+                         f"(MATLAB: save -v7)")  # fmt: skip
 
 
 def reader_of(path: Path) -> Callable[..., Any]:

@@ -16,7 +16,15 @@ from data_loaders.formats.channels import listed, unit_of
 from data_loaders.formats.edf import EDFHeader, edf_header
 from data_loaders.formats.events import annotated, triggered
 from data_loaders.formats.integers import Samples, gathered
-from data_loaders.formats.mne_files import TYPED_SUFFIXES, channels_of, check_gzip, heard, reader_of, suffix_of
+from data_loaders.formats.mne_files import (
+    TYPED_SUFFIXES,
+    channels_of,
+    check_gzip,
+    check_version,
+    heard,
+    reader_of,
+    suffix_of,
+)
 from data_loaders.formats.naming import guess_type
 
 if TYPE_CHECKING:
@@ -32,6 +40,7 @@ def read_raw(path: Path, opened: Callable[[], mne.io.BaseRaw] | None = None) -> 
     """
     header = edf_header(path) if suffix_of(path) in _EDF else None
     check_gzip(path)
+    check_version(path)
     slow = _other_rates(header) if header is not None and opened is None else {}
     units = {} if header is None else {label: header.unit(label) for label in header.labels}
     notes = _told(header, slow)

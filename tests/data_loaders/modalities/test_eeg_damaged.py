@@ -1,7 +1,9 @@
 """The EEG reader on files that are cut, flat, without numbers, in a wrong unit or of one name twice."""
 
 import re
+import sys
 
+import h5py
 import numpy as np
 import pytest
 import yaml
@@ -35,6 +37,14 @@ def test_a_file_that_ends_in_its_header_is_refused_with_the_repair(tmp_path, mak
     source = [*EEG().sources(tmp_path), *MEG().sources(tmp_path)][0]
     with pytest.raises(ValueError, match=rf"{name}.*truncated(.|\n)*exclude: \[{name}\]"):
         EEG().read(source)
+
+
+def test_a_set_of_matlab_7_3_says_how_it_is_read(tmp_path, monkeypatch):
+    with h5py.File(tmp_path / "a.set", "w", userblock_size=512) as file:
+        file.create_group("EEG")["trials"] = [[1.0]]
+    monkeypatch.setitem(sys.modules, "pymatreader", None)
+    with pytest.raises(ValueError, match=r"a.set is saved in version 7.3 of MATLAB.*pip install pymatreader.*save -v7"):
+        _only(tmp_path)
 
 
 def test_pauses_within_an_edf_file_are_refused(tmp_path):
