@@ -25,6 +25,8 @@ from typing import Any
 import numpy as np
 import pandas as pd
 import torch
+from big_store import N_RECORDINGS as N_BIG
+from big_store import write_big
 
 N_RECORDINGS, N_CHANS, SFREQ, MINUTES, SECONDS, BATCH = 8, 64, 250.0, 10.0, 4.0, 64
 N_TIMES, LENGTH = round(60 * MINUTES * SFREQ), round(SECONDS * SFREQ)
@@ -314,46 +316,13 @@ def resident(folder: str, n_recordings: str) -> None:
 def catalog(folder: str) -> None:
     from data_loaders.store import Store
 
-    _big_catalog(Path(folder) / "catalog")
+    write_big(Path(folder) / "catalog")
     before, start = _resident(), time.perf_counter()
     store = Store(Path(folder) / "catalog")
-    assert len(store) == 100_000
+    assert len(store) == N_BIG
     took = time.perf_counter() - start
-    assert store.entry(99_999).ch_names[0] == "E0"
+    assert store.entry(N_BIG - 1).ch_names[0] == "E0"
     print(json.dumps({"s": took, "mb": _resident() - before, "all_mb": _resident()}))
-
-
-def _big_catalog(path: Path) -> None:
-    """Written by a process of its own: what it took must not count."""
-    if path.exists():
-        return
-    pid = os.fork()
-    if pid:
-        os.waitpid(pid, 0)
-        return
-    from data_loaders import catalog as written
-
-    path.mkdir()
-    names = [f"E{i}" for i in range(N_CHANS)]
-    shared = {
-        "sfreq": 250.0, "duration": 600.0, "ch_names": names, "ch_types": ["eeg"] * N_CHANS, "units": ["V"] * N_CHANS,
-        "ch_positions": np.ones((N_CHANS, 3)).tolist(), "bads": [], "segments": [[0.0, 600.0]], "streams": {}, "size": 19_202_048,
-        "gain": [1e-7] * N_CHANS, "offset": [0.0] * N_CHANS, "decisions": [], "history": [],
-    }  # fmt: skip
-    headers = (shared | _own(number) for number in range(100_000))
-    written.write(path / written.CATALOG, list(headers))
-    pd.DataFrame({"onset": [0.0], "recording": [0]}).to_parquet(path / written.EVENTS)
-    os._exit(0)
-
-
-def _own(number: int) -> dict[str, Any]:
-    name, sha256 = f"sub-{number:06d}", f"{number:064x}"
-    entities = {"study": "S", "subject": f"{number:06d}", "session": "", "task": "rest", "run": "", "modality": "eeg"}
-    extent = {"offset": 2048, "dtype": "<i2", "shape": [150_000, N_CHANS], "sha256": sha256}
-    return {
-        "name": name, "file": f"S/{name}.h5", "entities": entities, "demographics": {"age": number % 80}, "sha256": sha256,
-        "source": f"/data/{name}.edf", "key": f"{number:040x}", "extents": {"signal": extent},
-    }  # fmt: skip
 
 
 class _OfRuns:

@@ -7,38 +7,24 @@ landmarks, which are patterns of turning points anywhere in a recording, and the
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from jaxtyping import Bool, Float, Int, UInt64
 from numpy import ndarray
 
-from data_loaders.catalog import Entry
 from data_loaders.ids import decode_id
 from data_loaders.intervals import covered, evenly
 from data_loaders.leakage.base import LeakageError, Pair
-from data_loaders.samplers.hashing import mix
+from data_loaders.leakage.landmarks import KEEP, landmarks
 from data_loaders.store import Store
 from data_loaders.windows import Windows
 
-# a recording of up to 4 minutes is read whole. Of a longer one: a block, and a comb whose period is shorter than the
-# block, so that any stretch with the block in it meets the comb of its copy
-_WHOLE_S, _BLOCK_S, _PERIOD_S, _TOOTH_S = 240.0, 64.0, 60.0, 4.0
-# seconds read per store at most; more recordings get shorter stretches, and a printed line. In less than two seconds of a
-# recording no stretch is long enough for the landmarks that make a match, so of still more recordings some are compared
-_BUDGET_S, _LEAST_S = 50_000.0, 2.0
-_MAX_CHANNELS = 8
-# a landmark is this many intervals between turning points; one in eight is kept, chosen by its own hash
-_INTERVALS, _KEEP = 24, 8
 # that many landmarks at one and the same distance in time are no chance
 _MATCHES = 4
-_NO_MARKS = np.zeros(0, np.uint64), np.zeros(0, np.int64)
 _MAX_WINDOWS, _MAX_SAMPLES, _MIN_TURNS = 2048, 256, 64
 
 # found once per store, for folds ask again and again
-_landmarks: WeakKeyDictionary[Store, dict[int, tuple[ndarray, ndarray]]] = WeakKeyDictionary()
-_known_compared: WeakKeyDictionary[Store, ndarray] = WeakKeyDictionary()
 _known_prints: WeakKeyDictionary[Store, dict[tuple[int, tuple[float, float]], bytes]] = WeakKeyDictionary()
 
 
@@ -69,10 +55,7 @@ def _gathered(
     windows: Windows, store: Store
 ) -> tuple[UInt64[ndarray, "mark"], Int[ndarray, "mark"], Int[ndarray, "mark"]]:
     """All landmarks that these windows cover: hash, recording, sample."""
-    recordings = np.intersect1d(windows.recording, _compared(store))
-    marks = [_of_recording(store, int(r)) for r in recordings]
-    code, sample = (np.concatenate([none, *(mark[k] for mark in marks)]) for k, none in enumerate(_NO_MARKS))
-    recording = np.repeat(recordings, [len(mark[0]) for mark in marks])
+    recording, (code, sample) = landmarks(store, np.unique(windows.recording))
     inside = covered(windows, recording, sample)
     return code[inside], recording[inside], sample[inside]
 
@@ -81,92 +64,10 @@ def _joined(a: UInt64[ndarray, "a"], b: UInt64[ndarray, "b"]) -> tuple[Int[ndarr
     """Positions of equal hashes; one that is common to many places says nothing."""
     order = np.argsort(b, kind="stable")
     low, high = (np.searchsorted(b[order], a, side=side) for side in ("left", "right"))
-    n_same = np.where(high - low <= _KEEP, high - low, 0)
+    n_same = np.where(high - low <= KEEP, high - low, 0)
     left = np.repeat(np.arange(len(a)), n_same)
     step = np.arange(len(left)) - np.repeat(np.cumsum(n_same) - n_same, n_same)
     return left, order[low[left] + step]
-
-
-def _compared(store: Store) -> Int[ndarray, "recording"]:
-    """The recordings that are looked at, drawn once and alike for all folds where there are too many; that is printed."""
-    if store not in _known_compared:
-        n_most, n = int(_BUDGET_S / _LEAST_S), len(store)
-        # by a hash of their numbers: copies may stand side by side, or at a regular distance
-        drawn = np.argsort(mix(np.arange(n), 0), kind="stable")[:n_most]
-        _known_compared[store] = np.sort(drawn)
-        some = f"{n_most} of them are compared, {_LEAST_S:.0f} s of each: a copy may go unseen"
-        few = f"{_BUDGET_S / n:.0f} s of each are compared: a cropped copy may go unseen"
-        if _BUDGET_S / n < 4 * _BLOCK_S:
-            print(f"leakage: {n} recordings, so {few if n <= n_most else some}")
-    return _known_compared[store]
-
-
-def _of_recording(store: Store, recording: int) -> tuple[UInt64[ndarray, "mark"], Int[ndarray, "mark"]]:
-    """The landmarks of a recording, found once per store."""
-    known = _landmarks.setdefault(store, {})
-    if recording not in known:
-        found = [
-            _marks(turns)
-            for start, stop in _stretches(store.entry(recording), len(_compared(store)))
-            for turns in _turning_points(store, recording, start, stop)
-        ]
-        known[recording] = (
-            np.concatenate([_NO_MARKS[0], *(code for code, _ in found)]),
-            np.concatenate([_NO_MARKS[1], *(sample for _, sample in found)]),
-        )
-    return known[recording]
-
-
-def _stretches(entry: Entry, n_recordings: int) -> Iterator[tuple[int, int]]:
-    """[start, stop) samples to read."""
-    allowed = _BUDGET_S / n_recordings
-    if entry.duration <= min(_WHOLE_S, allowed):
-        yield 0, entry.n_times
-        return
-    block, tooth = (min(length, allowed / 4) for length in (_BLOCK_S, _TOOTH_S))
-    middle = entry.duration / 2
-    teeth = np.arange(0.0, entry.duration, _PERIOD_S)
-    at = [(middle - block / 2, middle + block / 2), *((t, t + tooth) for t in teeth[: int(allowed / 2 / tooth)])]
-    for start, stop in at:
-        yield round(start * entry.sfreq), min(round(stop * entry.sfreq), entry.n_times)
-
-
-def _turning_points(store: Store, recording: int, start: int, stop: int) -> Iterator[Int[ndarray, "turn"]]:
-    """Samples at which each of a few channels turns from rising to falling or back; for a unit, its spikes."""
-    entry = store.entry(recording)
-    if entry.has_spikes:
-        spikes = store.spikes(recording, start / entry.sfreq, stop / entry.sfreq)
-        busy = np.argsort(-np.bincount(spikes.channels, minlength=1), kind="stable")[:_MAX_CHANNELS]
-        for unit in busy:
-            yield np.round(spikes.times[spikes.channels == unit] * entry.sfreq).astype(np.int64)
-    elif "signal" in entry.extents:
-        signal = store.signal(recording, start, stop)
-        for channel in range(min(_MAX_CHANNELS, signal.shape[1])):
-            step = np.diff(signal[:, channel])
-            moving = np.flatnonzero(step)
-            rising = step[moving] > 0
-            yield start + moving[1:][rising[1:] != rising[:-1]]
-
-
-def _marks(turns: Int[ndarray, "turn"]) -> tuple[UInt64[ndarray, "mark"], Int[ndarray, "mark"]]:
-    """Hashes of successive intervals between turning points, where these are varied enough to tell places apart."""
-    if len(turns) <= _INTERVALS:
-        return _NO_MARKS
-    intervals = np.lib.stride_tricks.sliding_window_view(np.diff(turns), _INTERVALS)  # [mark, interval]
-    code = _hashed(intervals)
-    kept = np.flatnonzero(code % np.uint64(_KEEP) == 0)
-    triples = np.sort(_hashed(np.lib.stride_tricks.sliding_window_view(intervals[kept], 3, axis=1)), axis=1)
-    # a hum or a sine repeats itself: its landmarks are the same everywhere
-    varied = (np.diff(triples, axis=1) != 0).sum(1) >= _INTERVALS // 3
-    return code[kept][varied], turns[kept][varied]
-
-
-def _hashed(values: Int[ndarray, "*rows value"]) -> UInt64[ndarray, "*rows"]:
-    """One number per row, the same for the same row."""
-    odd = np.random.default_rng(0).integers(1, 1 << 63, values.shape[-1], dtype=np.uint64) | np.uint64(1)
-    mixed = (values.astype(np.uint64) + np.uint64(0x9E3779B9)) * odd
-    mixed = (mixed ^ (mixed >> np.uint64(29))).sum(-1, dtype=np.uint64) * np.uint64(0xBF58476D1CE4E5B9)
-    return mixed ^ (mixed >> np.uint64(32))
 
 
 def _by_windows(pair: Pair, store: Store) -> tuple[int, int] | None:

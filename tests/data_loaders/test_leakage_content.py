@@ -9,7 +9,7 @@ import pytest
 
 from data_loaders import leakage
 from data_loaders.contracts import Recording, Spikes
-from data_loaders.leakage import LeakageError, content
+from data_loaders.leakage import LeakageError, landmarks
 from data_loaders.leakage.base import Pair
 from data_loaders.leakage.content import check_content
 from data_loaders.splits import Fold, LeaveOneOut, TimeBlock
@@ -86,7 +86,7 @@ def test_a_long_recording_is_known_again_by_its_block_and_comb(tmp_path: Path) -
 def test_a_store_of_too_many_recordings_is_sampled_and_says_so(
     people: Store, monkeypatch: pytest.MonkeyPatch, capsys
 ) -> None:
-    monkeypatch.setattr(content, "_BUDGET_S", 240.0)
+    monkeypatch.setattr(landmarks, "_BUDGET_S", 240.0)
     split, fresh = LeaveOneOut("subject"), Store(people.path)
     assert leakage.check(split.folds(cut(fresh))[0], split, fresh) == []
     assert "leakage: 24 recordings, so 10 s of each are compared" in capsys.readouterr().out
@@ -95,12 +95,12 @@ def test_a_store_of_too_many_recordings_is_sampled_and_says_so(
 def test_of_still_more_recordings_some_are_read_and_the_others_are_not(
     people: Store, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setattr(content, "_BUDGET_S", 10.0)
+    monkeypatch.setattr(landmarks, "_BUDGET_S", 10.0)
     opened, split = Store(people.path), LeaveOneOut("subject")
     leakage.check(split.folds(cut(opened))[0], split, opened)
     assert "leakage: 24 recordings, so 5 of them are compared, 2 s of each" in capsys.readouterr().out
-    assert set(content._landmarks[opened]) == set(content._compared(opened).tolist())
-    assert len(content._compared(opened)) == 5
+    assert set(landmarks._known[opened]) == set(landmarks.compared(opened).tolist())
+    assert len(landmarks.compared(opened)) == 5
 
 
 def test_the_windows_named_share_the_signal(tmp_path: Path) -> None:
