@@ -34,7 +34,9 @@ def fill(
     longest = max(plan.n_bytes for plan in plans)
     together = max(1, min(_FILES, TOGETHER // max(1, longest)))
     for low, high in _cut(0, len(of), together):
-        rows = _Rows(content, plans, of[low:high], start[low:high], block[low:high])
+        # no file is opened but those of these rows
+        used, own = np.unique(of[low:high], return_inverse=True)
+        rows = _Rows(content, [plans[one] for one in used.tolist()], own, start[low:high], block[low:high])
         hands.each(rows.fill, rows.parts(max(1, _AT_ONCE // max(1, longest))))
 
 

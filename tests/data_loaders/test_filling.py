@@ -74,6 +74,14 @@ def test_a_batch_is_the_same_however_it_is_cut_and_shared(
     np.testing.assert_array_equal(batch(store), one_by_one(store))
 
 
+def test_no_more_files_are_opened_together_than_allowed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
+    opened, pieces = [], store.content.pieces
+    monkeypatch.setattr(filling, "_FILES", 2)
+    monkeypatch.setattr(store.content, "pieces", lambda *windows: opened.append(len(windows[0])) or pieces(*windows))
+    np.testing.assert_array_equal(batch(store), one_by_one(store))
+    assert max(opened) == 2
+
+
 @given(data=st.data())
 def test_windows_of_several_places_come_each_to_its_own(
     tmp_path_factory: pytest.TempPathFactory, data: st.DataObject
