@@ -71,6 +71,15 @@ class Stretch(NamedTuple):
     stop: int
 
 
+class Stretches(NamedTuple):
+    """Windows of several datasets: window w is the rows [start[w], stop[w]) of `places[of[w]]`."""
+
+    places: Sequence[Place]
+    of: Int[ndarray, "window"]
+    start: Int[ndarray, "window"]
+    stop: Int[ndarray, "window"]
+
+
 class Bytes(ABC):
     """The files of a store, by names relative to it. Thread-safe; memory does not grow with what was read.
 
@@ -85,14 +94,8 @@ class Bytes(ABC):
         """A parquet file of the store, as a path or an open file. Raises FileNotFoundError where there is none."""
 
     @abstractmethod
-    def pieces(
-        self,
-        places: Sequence[Place],
-        of: Int[ndarray, "window"],
-        start: Int[ndarray, "window"],
-        stop: Int[ndarray, "window"],
-    ) -> Pieces:
-        """Where windows lie: window w is the rows [start, stop) of `places[of[w]]`. What is far away is brought first."""
+    def pieces(self, asked: Stretches) -> Pieces:
+        """Where the bytes of stretches lie. What is far away is brought first."""
 
     def read(self, stretch: Stretch, out: ndarray) -> None:
         """Fills `out`, contiguous and of the extent's dtype, with the rows of a stretch."""
@@ -102,8 +105,8 @@ class Bytes(ABC):
         step = max(1, TOGETHER // row_bytes)
         for low in range(stretch.start, stretch.stop, step):
             high = min(low + step, stretch.stop)
-            pieces = self.pieces([place], np.zeros(1, np.int64), np.array([low]), np.array([high]))
-            pieces.read(0, [memory[(low - stretch.start) * row_bytes : (high - stretch.start) * row_bytes]])
+            asked = Stretches([place], np.zeros(1, np.int64), np.array([low]), np.array([high]))
+            self.pieces(asked).read(0, [memory[(low - stretch.start) * row_bytes : (high - stretch.start) * row_bytes]])
 
     @abstractmethod
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:
@@ -129,13 +132,8 @@ class Local(Bytes):
             raise FileNotFoundError(self.path / name)
         return self.path / name
 
-    def pieces(
-        self,
-        places: Sequence[Place],
-        of: Int[ndarray, "window"],
-        start: Int[ndarray, "window"],
-        stop: Int[ndarray, "window"],
-    ) -> Pieces:
+    def pieces(self, asked: Stretches) -> Pieces:
+        places, of, start, stop = asked
         files = [self._file(place.file, place.size) for place in places]
         first, row_bytes = np.array([(place.extent.offset, place.extent.row_bytes) for place in places]).T[:, of]
         none = np.zeros(len(of), np.int64)

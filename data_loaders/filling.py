@@ -11,7 +11,7 @@ from jaxtyping import Float, Int
 from numpy import ndarray
 
 from data_loaders import hands
-from data_loaders.extents import TOGETHER, Bytes
+from data_loaders.extents import TOGETHER, Bytes, Stretches
 from data_loaders.plans import Plan, Scratch
 
 _SCRATCH = Scratch()
@@ -46,7 +46,8 @@ class _Rows:
     def __init__(self, content: Bytes, plans: Sequence[Plan], of: ndarray, start: ndarray, block: ndarray) -> None:
         self._plans, self._of, self._block = plans, of, block
         n_times = np.array([plan.n_times for plan in plans], np.int64)
-        self._pieces = content.pieces([plan.place for plan in plans], of, start, start + n_times[of])
+        asked = Stretches([plan.place for plan in plans], of, start, start + n_times[of])
+        self._pieces = content.pieces(asked)
 
     def parts(self, most: int) -> list[tuple[int, int]]:
         """Rows [low, high) that are treated alike, so that one call changes them together, at most so many."""

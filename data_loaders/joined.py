@@ -9,12 +9,11 @@ import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
-from jaxtyping import Int
 from numpy import ndarray
 
 from data_loaders import reads
 from data_loaders.catalog import CATALOG, EVENTS
-from data_loaders.extents import Bytes, Extent, Place
+from data_loaders.extents import Bytes, Extent, Stretches
 from data_loaders.features import Features
 from data_loaders.reads import Pieces
 from data_loaders.store import Store
@@ -47,13 +46,8 @@ class _Parts(Bytes):
     def table(self, name: str) -> Any:
         return pa.BufferReader(self._tables[name])
 
-    def pieces(
-        self,
-        places: Sequence[Place],
-        of: Int[ndarray, "window"],
-        start: Int[ndarray, "window"],
-        stop: Int[ndarray, "window"],
-    ) -> Pieces:
+    def pieces(self, asked: Stretches) -> Pieces:
+        places, of, start, stop = asked
         owners = [self._at(place.file) for place in places]
         parts = []
         for content in dict.fromkeys(content for content, _ in owners):
@@ -62,7 +56,9 @@ class _Parts(Bytes):
                 np.flatnonzero(np.isin(of, own)),
                 [places[number]._replace(file=owners[number][1]) for number in own],
             )
-            parts.append((rows, content.pieces(known, np.searchsorted(own, of[rows]), start[rows], stop[rows])))
+            parts.append(
+                (rows, content.pieces(Stretches(known, np.searchsorted(own, of[rows]), start[rows], stop[rows])))
+            )
         return reads.joined(parts)
 
     def whole(self, file: str, size: int, extent: Extent) -> ndarray:

@@ -22,7 +22,7 @@ from data_loaders.bucket.manifest import MANIFEST, Manifest
 from data_loaders.bucket.opened import OpenBlocks
 from data_loaders.bucket.settings import Settings, settings
 from data_loaders.bucket.transport import Transport
-from data_loaders.extents import Bytes, Extent, Place
+from data_loaders.extents import Bytes, Extent, Stretches
 from data_loaders.reads import Opened, Pieces
 
 # a block that is evicted again and again before it is opened says that the cap is too small for what is read at once
@@ -59,13 +59,8 @@ class Remote(Bytes):
             raise FileNotFoundError(f"{self._transport.address(MANIFEST)} lists no {name}")
         return pa.BufferReader(pa.py_buffer(self._view(self._tables[name])))
 
-    def pieces(
-        self,
-        places: Sequence[Place],
-        of: Int[ndarray, "window"],
-        start: Int[ndarray, "window"],
-        stop: Int[ndarray, "window"],
-    ) -> Pieces:
+    def pieces(self, asked: Stretches) -> Pieces:
+        places, of, start, stop = asked
         layouts = [self._layout(*place) for place in places]
         rows, row_bytes = np.array([(layout.rows, layout.row_bytes) for layout in layouts]).T[:, of]
         first, window = start // rows, np.arange(len(of))

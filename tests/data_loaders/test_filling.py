@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 
 from data_loaders import filling, hands
 from data_loaders.contracts import Field, Recording
-from data_loaders.extents import Place, Stretch
+from data_loaders.extents import Place, Stretch, Stretches
 from data_loaders.gather import Gather
 from data_loaders.store import Store
 from data_loaders.windows import Tile
@@ -77,7 +77,7 @@ def test_a_batch_is_the_same_however_it_is_cut_and_shared(
 def test_no_more_files_are_opened_together_than_allowed(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     opened, pieces = [], store.content.pieces
     monkeypatch.setattr(filling, "_FILES", 2)
-    monkeypatch.setattr(store.content, "pieces", lambda *windows: opened.append(len(windows[0])) or pieces(*windows))
+    monkeypatch.setattr(store.content, "pieces", lambda asked: opened.append(len(asked.places)) or pieces(asked))
     np.testing.assert_array_equal(batch(store), one_by_one(store))
     assert max(opened) == 2
 
@@ -98,7 +98,7 @@ def test_windows_of_several_places_come_each_to_its_own(
     of, start, stop = np.array([(of, at, min(100, at + n)) for of, at, n in rows]).T
     memory = [np.zeros(12 * n, np.uint8) for n in (stop - start).tolist()]
     known = [Place(entry.file, entry.size, entry.extents["signal"]) for entry in map(store.entry, range(3))]
-    store.content.pieces(known, of, start, stop).read(0, memory)
+    store.content.pieces(Stretches(known, of, start, stop)).read(0, memory)
     for one, low, high, found in zip(of.tolist(), start.tolist(), stop.tolist(), memory, strict=True):
         np.testing.assert_array_equal(found.view("<f4").reshape(-1, 3), store.signal(one, low, high))
 
@@ -106,7 +106,7 @@ def test_windows_of_several_places_come_each_to_its_own(
 def test_a_long_stretch_is_read_part_by_part(store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     whole, asked, pieces = store.signal(0, 0, 500), [], store.content.pieces
     monkeypatch.setattr("data_loaders.extents.TOGETHER", 12 * 7)
-    monkeypatch.setattr(store.content, "pieces", lambda *window: asked.append(window[3] - window[2]) or pieces(*window))
+    monkeypatch.setattr(store.content, "pieces", lambda few: asked.append(few.stop - few.start) or pieces(few))
     np.testing.assert_array_equal(store.signal(0, 0, 500), whole)
     assert [int(n[0]) for n in asked] == [7] * 71 + [3]
 
