@@ -80,10 +80,10 @@ def _change(plan: Plan, raw: ndarray, rows: Float[ndarray, "row time channel"]) 
     assert plan.chain is not None
     if plan.bads and plan.as_float:
         raw[:, plan.bads] = 0.0
-    if rows.shape[1:] == (plan.n_times, plan.n_chans):
-        return plan.chain.run(raw, rows.reshape(raw.shape))
-    window = raw if plan.as_float else np.empty(raw.shape, np.float32)
+    fits = rows.shape[1:] == (plan.n_times, plan.n_chans)
+    # floats are changed where they are: in their place, or in memory from which they are copied
+    window = raw if plan.as_float else rows.reshape(raw.shape) if fits else np.empty(raw.shape, np.float32)
     plan.chain.run(raw, window)
-    rows[:, : plan.n_times, : plan.n_chans] = window.reshape(len(rows), -1, plan.n_chans)
-    rows[:, plan.n_times :], rows[:, :, plan.n_chans :] = 0.0, 0.0
-    return None
+    if not fits:
+        rows[:, : plan.n_times, : plan.n_chans] = window.reshape(len(rows), -1, plan.n_chans)
+        rows[:, plan.n_times :], rows[:, :, plan.n_chans :] = 0.0, 0.0

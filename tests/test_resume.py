@@ -13,12 +13,12 @@ from torch import nn
 from brainfm.encoders.base import Encoder, one_token
 from brainfm.objectives.base import Objective
 from brainfm.run.train import reproducible, train
-from brainfm.systems.keeping import LastCheckpoint
 from brainfm.systems.training import Training
 from data_loaders.contracts import Batch
 from data_loaders.gather import Gather
 from data_loaders.samplers.base import Sampler
 from data_loaders.stream import Stream
+from tests.brainfm.run.cut_training import KilledError, dies_after
 
 pytestmark = pytest.mark.filterwarnings("ignore::lightning.pytorch.utilities.warnings.PossibleUserWarning")
 
@@ -83,10 +83,6 @@ class Sum(Objective):
         return {"y": self.head(self.encoder(batch).pooled())}
 
 
-class KilledError(RuntimeError):
-    pass
-
-
 def make_batch(k: int, sign: int = 1) -> Batch:
     signal = torch.randn(4, 3, 1, generator=torch.Generator().manual_seed(k))
     ids = torch.arange(4) + 4 * k
@@ -110,20 +106,10 @@ def run(folder: Path, stream: Stream, val=True, **changes):
 
 @pytest.mark.parametrize("val", [True, None])
 @pytest.mark.parametrize("saves", range(1, 13))
-def test_a_training_cut_after_any_save_ends_like_one_that_was_not(tmp_path, monkeypatch, saves, val):
+def test_a_training_cut_after_any_save_ends_like_one_that_was_not(tmp_path, saves, val):
     whole, curve, best = run(tmp_path / "whole", endless(), val, save_every=0.0)
-    count, save = [0], LastCheckpoint._save
-
-    def save_and_die(self, trainer):
-        save(self, trainer)
-        count[0] += 1
-        if count[0] == saves:
-            raise KilledError
-
-    monkeypatch.setattr(LastCheckpoint, "_save", save_and_die)
-    with pytest.raises(KilledError):
+    with dies_after(saves):
         run(tmp_path / "cut", endless(), val, save_every=0.0)
-    monkeypatch.undo()
     stream = endless()
     weights, resumed, best_again = run(tmp_path / "cut", stream, val, save_every=0.0)
     assert stream.gather.given[:1] == ([saves] if saves < 12 else [])

@@ -18,8 +18,8 @@ from brainfm.recipe import Recipe
 from brainfm.run import ranks
 from brainfm.run.fit import fit
 from brainfm.run.folder import RunFolder
-from brainfm.systems.keeping import LastCheckpoint
 from data_loaders.store import Store
+from tests.brainfm.run.cut_training import dies_after
 
 # no dropout and no batch norm, which see the part of a batch that one device has
 PLAIN = {"class_path": "brainfm.encoders.gru.GRU", "init_args": {"dropout": 0.0}}
@@ -59,26 +59,6 @@ def on_two_nodes(recipe: Path, out: Path) -> list[str]:
             node.kill()
 
 
-class KilledError(RuntimeError):
-    pass
-
-
-def cut(recipe: Recipe, out: Path, monkeypatch: pytest.MonkeyPatch, saves: int) -> None:
-    """A run that dies after so many saves of its training."""
-    save, count = LastCheckpoint._save, [0]
-
-    def save_and_die(self: LastCheckpoint, trainer: object) -> None:
-        save(self, trainer)
-        count[0] += 1
-        if count[0] == saves:
-            raise KilledError
-
-    monkeypatch.setattr(LastCheckpoint, "_save", save_and_die)
-    with pytest.raises(KilledError):
-        fit(recipe, out)
-    monkeypatch.undo()
-
-
 @pytest.fixture(scope="module")
 def uneven_store(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Six people with eleven trials each, a third of them of `work`."""
@@ -103,7 +83,7 @@ def assert_same_run(one: Path, two: Path) -> None:
 
 
 def test_two_nodes_go_on_where_one_process_was_cut_and_give_its_numbers(
-    recipe: Callable[..., Recipe], uneven_store: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    recipe: Callable[..., Recipe], uneven_store: Path, tmp_path: Path
 ) -> None:
     # eleven windows to validate: of batches of eight and three, the second has shares of one and two
     trainer = {"max_steps": 6, "accumulate_grad_batches": 2, "limit_train_batches": 4}
@@ -111,7 +91,8 @@ def test_two_nodes_go_on_where_one_process_was_cut_and_give_its_numbers(
     made.resolved["data"]["init_args"]["batch_size"] = 8
     (tmp_path / "two.yaml").write_text(made.text())
     fit(Recipe.read([tmp_path / "two.yaml"]), tmp_path / "one")
-    cut(Recipe.read([tmp_path / "two.yaml"]), tmp_path / "two", monkeypatch, saves=3)
+    with dies_after(saves=3):
+        fit(Recipe.read([tmp_path / "two.yaml"]), tmp_path / "two")
     first, second = on_two_nodes(tmp_path / "two.yaml", tmp_path / "two")
     assert "trainer.num_nodes is 1 there and 2 here" in first
     assert "windows to train on" in first
