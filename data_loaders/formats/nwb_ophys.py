@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
+from jaxtyping import Float
 from numpy import ndarray
 
 from data_loaders.formats import nwb
@@ -142,8 +143,12 @@ def _centres(table: Any, at: ndarray) -> dict[str, tuple[float, ...]]:
         masks = [np.c_[np.argwhere(image), image[np.nonzero(image)]] for image in images]
     else:
         return {}
-    if not all(map(len, masks)):
-        return {}
-    weights = [np.maximum(mask[:, 2], 1e-12) for mask in masks]
-    centre = [np.average(mask[:, :2], axis=0, weights=w) for mask, w in zip(masks, weights, strict=True)]
+    centre = [_centre(mask) for mask in masks]
     return {"x_pixel": tuple(float(c[0]) for c in centre), "y_pixel": tuple(float(c[1]) for c in centre)}
+
+
+def _centre(mask: Float[ndarray, "pixel 3"]) -> Float[ndarray, "2"]:
+    """NaN for a region that has no pixels: the others keep their places."""
+    if not len(mask):
+        return np.full(2, np.nan)
+    return np.average(mask[:, :2], axis=0, weights=np.maximum(mask[:, 2], 1e-12))

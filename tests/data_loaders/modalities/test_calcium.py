@@ -146,7 +146,7 @@ def test_behaviour_and_trials_lie_beside(tmp_path):
     assert recording.events["onset"].tolist() == [2.0, 9.0]
 
 
-def nwb(path: Path, ratio: bool = True, images: bool = False, **clock) -> np.ndarray:
+def nwb(path: Path, ratio: bool = True, images: bool = False, blank: int = -1, **clock) -> np.ndarray:
     """Four regions of one plane, one of them no cell; dF/F and neuropil; a wheel and trials."""
     made = traces(4, 500, 5)
     file = NWBFile("x", "id", datetime(2026, 1, 1, tzinfo=UTC), session_id="s1")
@@ -163,7 +163,7 @@ def nwb(path: Path, ratio: bool = True, images: bool = False, **clock) -> np.nda
     table.add_column("iscell", "verdict and probability")
     for i in range(4):
         image = np.zeros((6, 7))  # [x, y]
-        image[[i, i + 2], 2 * i] = 1.0
+        image[[i, i + 2], 2 * i] = float(i != blank)
         mask = {"image_mask": image} if images else {"pixel_mask": [(i, 2 * i, 1.0), (i + 2, 2 * i, 1.0)]}
         table.add_roi(**mask, iscell=[float(i != 2), 0.5], id=100 + i)
     rois = table.create_roi_table_region("all", region=[0, 1, 2, 3])
@@ -194,6 +194,13 @@ def test_nwb_traces_come_back_with_ids_regions_and_behaviour(tmp_path, ratio, im
     assert recording.streams["wheel"].start == 0.0
     assert recording.events["onset"].tolist() == [1.0, 4.0]
     assert recording.demographics == {"species": "Mus musculus"}
+
+
+def test_a_region_without_pixels_has_no_place_and_the_others_keep_theirs(tmp_path):
+    nwb(tmp_path / "a.nwb", images=True, blank=1)
+    columns = only(tmp_path).ch_columns
+    np.testing.assert_array_equal(columns["x_pixel"], [1.0, np.nan, 4.0])
+    np.testing.assert_array_equal(columns["y_pixel"], [0.0, np.nan, 6.0])
 
 
 def test_irregular_frames_are_brought_to_one_rate_or_refused(tmp_path):
