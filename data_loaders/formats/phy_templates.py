@@ -34,7 +34,7 @@ def channels(
         return {}, (
             "units have no position: neither cluster_info.tsv nor templates.npy and channel_positions.npy are there",
         )
-    inverse = _array(folder, "whitening_mat_inv.npy")
+    inverse, whitened = _unwhitening(folder, len(sites))
     own = _own_channels(folder, templates, len(sites))
     used = _template_of(folder, clusters, ids, len(templates))
     largest = {i: _largest(templates[i], own[i], inverse, len(sites)) for i in np.unique(used[used >= 0]).tolist()}
@@ -46,8 +46,17 @@ def channels(
     }
     lost = f"; {np.sum(~known)} of {len(ids)} units have none" if not known.all() else ""
     return columns, (
-        f"no cluster_info.tsv: units are placed at the channel where their template (templates.npy) is largest{lost}",
+        f"no cluster_info.tsv: units are placed at the channel where their template (templates.npy) is largest{whitened}{lost}",
     )
+
+
+def _unwhitening(folder: Path, n_channels: int) -> tuple[Float[ndarray, "channel channel"] | None, str]:
+    """What leads templates back to voltage, and what is to be said where nothing does."""
+    inverse = _array(folder, "whitening_mat_inv.npy")
+    if inverse is not None and inverse.shape == (n_channels, n_channels):
+        return inverse, ""
+    why = "is not there" if inverse is None else f"has the shape {inverse.shape}, not of {n_channels} channels"
+    return None, f", as it stands, whitened or not (whitening_mat_inv.npy {why})"
 
 
 def _template_of(
@@ -90,7 +99,7 @@ def _largest(
     """The channel with the largest difference between peak and trough; -1 for a template of zeros."""
     used = (own >= 0) & (own < n_channels)
     own, voltage = own[used], template[:, used].astype(float)
-    if inverse is not None and inverse.shape == (n_channels, n_channels):
+    if inverse is not None:
         voltage = voltage @ inverse[np.ix_(own, own)]
     size = np.ptp(voltage, axis=0)
     return int(own[np.argmax(size)]) if size.size and size.max() > 0 else -1

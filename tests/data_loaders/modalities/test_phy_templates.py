@@ -44,6 +44,14 @@ def test_whitened_templates_are_led_back_to_voltage_first(tmp_path):
     assert read(tmp_path).ch_columns["ch"] == (1, 0)
 
 
+@pytest.mark.parametrize(
+    ("left", "said"), [({}, "is not there"), ({"whitening_mat_inv": np.eye(4)}, "not of 3 channels")]
+)
+def test_templates_that_cannot_be_led_back_are_told(tmp_path, left, said):
+    kilosort(tmp_path, **left)
+    assert any("whitening_mat_inv.npy" in one and said in one for one in read(tmp_path).decisions)
+
+
 def test_channels_that_are_listed_for_each_template_give_the_same_places(tmp_path):
     templates = kilosort(tmp_path / "dense")
     order = np.array([2, 0, 1])
